@@ -1,0 +1,63 @@
+# `make help` lists the targets. Each is a script of its own in tests/checks; nothing here needs more than Python 3.11+,
+# git and make (root or sudo only where Docker or a package of the distribution has to be installed).
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# A clean environment: shims of version managers break ansible-test, a C locale breaks Ansible, and settings of
+# somebody's shell must not decide what the gate sees.
+export PATH := $(CURDIR)/.venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL := C.UTF-8
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export PYTHONDONTWRITEBYTECODE := 1
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV ANSIBLE_COLLECTIONS_PATH ANSIBLE_INVENTORY MAKEFLAGS
+
+# What `make test` runs, cheap things first.
+PARTS := lint units sanity importer meta integration molecule system matrix
+
+CHECKS := tests/checks
+TIMED = @$(CHECKS)/timed $@
+
+.PHONY: help venv demo test clean $(PARTS)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: ## the tools in .venv, and the checkout as a collection in .ansible/collections
+	@$(CHECKS)/link
+	@$(CHECKS)/venv .venv tests/requirements.txt 3.11 3.12 3.13 3.14
+
+demo: venv ## a real service on this machine, and the story of its releases
+	@.venv/bin/python examples/demo.py
+
+test: venv ## everything that CI runs, with a table of the times
+	@$(CHECKS)/gate $(PARTS)
+
+lint: venv ## ruff, mypy, yamllint, ansible-lint, changelog and documentation
+	$(TIMED) $(CHECKS)/lint
+
+units: venv ## unit tests, by ansible-test
+	$(TIMED) $(CHECKS)/ansible_test units units --local --python default
+
+sanity: venv ## ansible-test sanity, without an ignore file
+	$(TIMED) $(CHECKS)/ansible_test sanity sanity --local
+
+importer: venv ## the collection as Galaxy would import it
+	$(TIMED) $(CHECKS)/importer
+
+meta: venv ## what the tree promises: documentation, coverage, layers, runs without a warning
+	$(TIMED) pytest --quiet tests/meta
+
+integration: venv ## modules and roles on this machine, by ansible-test
+	$(TIMED) $(CHECKS)/ansible_test integration integration --local --python default
+
+molecule: venv ## roles on hosts of their own
+	$(TIMED) $(CHECKS)/molecule
+
+system: venv ## runbooks on real Docker, under traffic
+	$(TIMED) pytest --quiet tests/system
+
+matrix: venv ## the runbooks on ansible-core 2.16, 2.19 and the newest
+	$(TIMED) $(CHECKS)/matrix
+
+clean: ## takes away what the other targets made
+	@$(CHECKS)/clean
