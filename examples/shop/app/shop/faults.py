@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is wrong with the bad releases: ``name`` or ``name:number``, baked into the image as SHOP_FAULT.
+"""What is wrong with the bad releases: ``name`` or ``name:number``, baked into the image (SHOP_FAULT overrides it).
 
 Every fault is deterministic (a counter or a time since the start, never chance), and leaves /health alone
 unless it says otherwise, so that a check of the container's health alone would let each of them through.

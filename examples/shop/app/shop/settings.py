@@ -24,7 +24,9 @@ class Release:
     version: str = field(default_factory=lambda: os.environ.get("SHOP_VERSION", "0.0.0"))
     commit: str = field(default_factory=lambda: os.environ.get("SHOP_COMMIT", "unknown"))
     schema: int = field(default_factory=lambda: int(os.environ.get("SHOP_SCHEMA", "3")))
-    fault: str = field(default_factory=lambda: os.environ.get("SHOP_FAULT", ""))
+    fault: str = field(
+        default_factory=lambda: os.environ.get("SHOP_FAULT") or os.environ.get("SHOP_RELEASE_FAULT", "")
+    )
     instance: str = field(default_factory=socket.gethostname)
 
 
