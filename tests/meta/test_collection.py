@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.steady.runbooks.tests.meta import tree
 
 LICENSE_HEADER = """\
@@ -139,7 +140,7 @@ def test_dependencies_are_the_same_everywhere() -> None:
 
 def test_version_and_changelog() -> None:
     version = tree.load(tree.ROOT / "galaxy.yml")["version"]
-    fragments = [path for path in (tree.ROOT / "changelogs" / "fragments").glob("*.yml")]
+    fragments = list((tree.ROOT / "changelogs" / "fragments").glob("*.yml"))
     released = tree.ROOT / "changelogs" / "changelog.yaml"
     assert fragments or (released.is_file() and version in tree.load(released)["releases"])
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.steady.runbooks.tests.meta import tree
 
 UTILS = tree.PLUGINS / "module_utils"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from ansible_collections.steady.runbooks.tests.meta import tree
 
 MODULES = tree.plugins("modules")

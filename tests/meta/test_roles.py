@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 import pytest
+
 from ansible_collections.steady.runbooks.tests.meta import tree
 
 ROLES = tree.roles()

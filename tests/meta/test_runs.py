@@ -17,6 +17,7 @@ from typing import Any
 
 import ansible_runner
 import pytest
+
 from ansible_collections.steady.runbooks.tests.meta import tree
 
 PLAYBOOKS = tree.playbooks()
