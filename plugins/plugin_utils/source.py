@@ -34,9 +34,9 @@ class Archive(NamedTuple):
 def pack(directory: str, *, largest: int = LARGEST, into: str | None = None) -> Archive:
     """Pack *directory* into a temporary tar file in the directory *into*; equal content gives equal bytes.
 
-    Names are sorted, owners are root, times are 0 and ``.git`` is left out. Permissions stay, except that a group may
-    write only what everybody may: the rest depends on the umask of whoever checked the files out. Refuse what cannot
-    be taken along: links that leave the directory, sockets, devices, more than *largest* bytes.
+    Names are sorted, owners are root, times are 0 and ``.git`` is left out. Permissions stay, except that only root may
+    write: the rest depends on the umask of whoever checked the files out. Refuse what cannot be taken along: links
+    that leave the directory, sockets, devices, more than *largest* bytes.
     """
     root = os.path.realpath(directory)
     if not os.path.isdir(root):
@@ -125,9 +125,7 @@ def _add(tar: tarfile.TarFile, root: str, name: str, status: os.stat_result) -> 
         raise _refused(ascii(name), "has a name that is not UTF-8 or cannot be seen")
     entry = tarfile.TarInfo(name)
     mode = status.st_mode
-    entry.mode = stat.S_IMODE(mode) & 0o777
-    if not mode & stat.S_IWOTH:
-        entry.mode &= ~stat.S_IWGRP
+    entry.mode = mode & 0o755
     if stat.S_ISDIR(mode):
         entry.type = tarfile.DIRTYPE
         tar.addfile(entry)

@@ -48,27 +48,31 @@ class Variable:
 
 VARIABLES: dict[str, Variable] = {
     "env": Variable("the environment to act on: a group of the inventory", "production", ENVIRONMENT, 63),
-    "version": Variable("the SemVer version of a release manifest", "1.1.0", SEMVER, 64),
-    "image": Variable(
-        "the image of the one web service: name, tag or digest", "registry.example.com/backend:1.1.0", IMAGE, 400
-    ),
+    "version": Variable("a SemVer version that has a release manifest", "1.1.0", SEMVER, 64),
+    "image": Variable("an image reference for the one web service", "registry.example.com/backend:1.1.0", IMAGE, 400),
     "images": Variable(
-        "images by compose service", '{"images": {"backend": "registry.example.com/backend:1.1.0"}}', IMAGE, 400, "map"
+        "image references by compose service",
+        '{"images": {"backend": "registry.example.com/backend:1.1.0"}}',
+        IMAGE,
+        400,
+        "map",
     ),
-    "commit": Variable("the commit that the images were built from, 7 to 64 hex digits", "9fceb02", COMMIT, 64),
+    "commit": Variable("7 to 64 hex digits, the commit that the images were built from", "9fceb02", COMMIT, 64),
     "approved_plan": Variable(
-        "the hash of the plan that was approved, as `--check --diff` prints it",
-        "4f1c2ab09d3e",
-        r"(?:sha256:)?[0-9a-f]{8,64}",
-        71,
+        "the hash of an approved plan, 16 hex digits, as `--check --diff` prints it",
+        "4f1c2ab09d3e5a67",
+        r"[0-9a-f]{16}",
+        16,
     ),
     "promote_from": Variable("the environment whose live digests are promoted", "staging", ENVIRONMENT, 63),
     "release": Variable("the id of a kept release, as `status.yml` lists it", "1.0.0", r"[A-Za-z0-9][A-Za-z0-9._+-]*"),
-    "reason": Variable("why this is done, one line for the ledger", "errors at checkout", r".*\S.*", 500),
-    "slot": Variable("blue or green", "green", r"blue|green"),
-    "direction": Variable("where a dead run is taken: auto, finish or back", "back", r"auto|finish|back"),
-    "format": Variable("how the answer is printed: human or json", "json", r"human|json"),
-    "verify": Variable("whether the ledger's chain is verified", "true", kind="boolean"),
+    "reason": Variable("one line that says why, for the ledger", "errors at checkout", r".*\S.*", 500),
+    "accept_one_way": Variable(
+        "true to accept a database change that the live release cannot live with", "true", kind="boolean"
+    ),
+    "direction": Variable("auto, finish or back: where a dead run is taken", "back", r"auto|finish|back"),
+    "format": Variable("human or json", "json", r"human|json"),
+    "verify": Variable("true to verify the ledger's chain", "true", kind="boolean"),
     "head": Variable(
         "a saved head of the ledger, `SEQUENCE:HASH`", "17:" + "0123456789abcdef" * 4, r"[0-9]{1,12}:[0-9a-f]{16,64}"
     ),
@@ -88,7 +92,7 @@ def check_value(name: str, value: Any) -> None:
         _check_map(name, value)
     elif variable.kind == "boolean":
         if not isinstance(value, bool) and str(value).lower() not in ("true", "false", "yes", "no"):
-            raise _invalid(name, "must be true or false", value)
+            raise _invalid(name, "is neither true nor false", value)
     elif variable.kind == "number" and isinstance(value, int) and not isinstance(value, bool):
         _check_text(name, name, str(value))
     else:
@@ -114,7 +118,7 @@ def _check_text(name: str, field: str, value: Any) -> None:
     if odd:
         raise _invalid(name, f"contains {odd}", value, field)
     if not re.fullmatch(variable.pattern, value):
-        raise _invalid(name, f"is not {variable.description}", value, field)
+        raise _invalid(name, "is malformed", value, field)
 
 
 def _invalid(name: str, problem: str, value: Any, field: str = "") -> Refused:
@@ -124,7 +128,7 @@ def _invalid(name: str, problem: str, value: Any, field: str = "") -> Refused:
     return Refused(
         f"{field or name} {problem}{told}",
         code="invalid_variable",
-        next_step=f"Give {variable.description}, for example `-e '{example}'`.",
+        next_step=f"It must be {variable.description}, for example `-e '{example}'`.",
     )
 
 
