@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV ANSIBLE_COLLECTIONS_PATH ANSIBLE_INVENTORY MAKEFLAGS
 
 # What `make test` runs, cheap things first.
-PARTS := lint units sanity importer meta integration molecule system matrix
+PARTS := lint units sanity importer lab meta integration molecule system matrix
 
 CHECKS := tests/checks
 TIMED = @$(CHECKS)/timed $@
@@ -43,6 +43,9 @@ sanity: venv ## ansible-test sanity, without an ignore file
 
 importer: venv ## the collection as Galaxy would import it
 	$(TIMED) $(CHECKS)/importer
+
+lab: venv ## Docker if there is none, a registry on 127.0.0.1:5000 and base images in it
+	$(TIMED) $(CHECKS)/lab
 
 meta: venv ## what the tree promises: documentation, coverage, layers, runs without a warning
 	$(TIMED) pytest --quiet tests/meta

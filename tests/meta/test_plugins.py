@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
 from ansible_collections.steady.runbooks.tests.meta import tree
@@ -66,12 +64,9 @@ def test_has_unit_tests(folder: str, name: str) -> None:
 
 @pytest.mark.parametrize(("folder", "name"), EVERYTHING)
 def test_runs_on_a_real_host(folder: str, name: str) -> None:
-    kind = {"modules": "module", "action": "module"}.get(folder, folder)
-    target = tree.ROOT / "tests" / "integration" / "targets" / f"{kind}_{name}"
-    named = re.search(rf"\bsteady\.runbooks\.{name}\b", tree.story_tests())
-    # A name of two words cannot be there by chance.
-    named = named or ("_" in name and re.search(rf"\b{name}\b", tree.story_tests()))
-    assert target.is_dir() or named, f"no {tree.relative(target)}, and no system or molecule test names it"
+    assert ("plugins", name) in tree.exercised(), (
+        "no integration target names it, and no role or playbook that is tested"
+    )
 
 
 def test_action_group_has_every_module() -> None:

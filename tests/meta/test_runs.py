@@ -34,9 +34,8 @@ def no_engine() -> str:
 
 def command_line(playbook: str) -> str:
     """The command that the playbook's own header shows, for the environment `local`."""
-    shown = re.search(rf"(?m)ansible-playbook playbooks/{playbook}\.yml (.*)$", tree.header(playbook))
-    words = [re.sub(r"^env=.*", "env=local", word) for word in shlex.split(shown[1])] if shown else ["-e", "env=local"]
-    return shlex.join([word for word in words if word not in ("--check", "--diff")])
+    words = tree.command(playbook) or ["-e", "env=local"]
+    return shlex.join(re.sub(r"^env=.*", "env=local", word) for word in words if word not in ("--check", "--diff"))
 
 
 def complaints(event: dict[str, Any]) -> list[str]:

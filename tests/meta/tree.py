@@ -11,6 +11,7 @@ import functools
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -112,15 +113,40 @@ def header(playbook: str) -> str:
     return "\n".join(lines)
 
 
+def command(playbook: str) -> list[str]:
+    """The arguments of the command that a playbook's header shows; what it shows in brackets is optional."""
+    shown = re.search(rf"(?m)^ansible-playbook playbooks/{playbook}\.yml (.*-e env=.*)$", header(playbook))
+    return shlex.split(re.sub(r"\[.*?\]", "", shown[1])) if shown else []
+
+
 @functools.cache
-def story_tests() -> str:
-    """The text of the tests that run playbooks and roles on real hosts."""
-    folders = (ROOT / "tests" / "system", ROOT / "tests" / "molecule", ROOT / "tests" / "integration")
-    return "\n".join(
-        path.read_text()
-        for path in files()
-        if path.suffix in (".py", ".yml", ".yaml") and any(folder in path.parents for folder in folders)
-    )
+def exercised() -> frozenset[tuple[str, str]]:
+    """What tests on real hosts run: ('playbooks'|'roles'|'plugins', name).
+
+    A test names a playbook, a role or a plugin; a playbook that is named brings its roles, and a role its modules.
+    """
+    folders = [ROOT / "tests" / folder for folder in ("integration", "molecule", "system")]
+    tests = [path for path in files() if path.suffix in (".py", ".yml") and any(f in path.parents for f in folders)]
+    parts: dict[tuple[str, str], list[Path]] = {
+        **{("playbooks", name): [ROOT / "playbooks" / f"{name}.yml"] for name in playbooks()},
+        **{("roles", name): list((ROOT / "roles" / name).glob("tasks/**/*.yml")) for name in roles()},
+    }
+    for folder in (*KINDS.values(), "action"):
+        for name in plugins(folder):
+            parts.setdefault(("plugins", name), []).append(PLUGINS / folder / f"{name}.py")
+    marks = {
+        "playbooks": r"""["'/\s]{}(\.yml)?["'\s]""",
+        "roles": r"\bsteady\.runbooks\.{}\b",
+        "plugins": r"\bsteady\.runbooks\.{}\b",
+    }
+    text = "\n".join(path.read_text() for path in tests)
+    done: set[tuple[str, str]] = set()
+    while True:
+        new = {part for part in parts if part not in done and re.search(marks[part[0]].format(part[1]), text)}
+        if not new:
+            return frozenset(done)
+        text = "\n".join(path.read_text() for part in new for path in parts[part] if path.is_file())
+        done |= new
 
 
 def imports(path: Path) -> set[str]:
