@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import tomllib
 
 STREAM = "shop:jobs"
 GROUP = "workers"
@@ -19,14 +20,12 @@ GROUP = "workers"
 
 @dataclass(frozen=True)
 class Release:
-    """What is baked into the image: its version, commit, the schema it was written for, and its fault if it is a bad one."""
+    """What is baked into the image: version, commit, the schema it was written for, its fault if it is a bad one."""
 
     version: str = field(default_factory=lambda: os.environ.get("SHOP_VERSION", "0.0.0"))
     commit: str = field(default_factory=lambda: os.environ.get("SHOP_COMMIT", "unknown"))
     schema: int = field(default_factory=lambda: int(os.environ.get("SHOP_SCHEMA", "3")))
-    fault: str = field(
-        default_factory=lambda: os.environ.get("SHOP_FAULT") or os.environ.get("SHOP_RELEASE_FAULT", "")
-    )
+    fault: str = field(default_factory=lambda: os.environ.get("SHOP_FAULT") or os.environ.get("SHOP_RELEASE_FAULT", ""))
     instance: str = field(default_factory=socket.gethostname)
 
 

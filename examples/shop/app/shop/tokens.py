@@ -24,7 +24,9 @@ def password_matches(stored: str, password: str) -> bool:
 
 def issue(user: str, key: bytes) -> str:
     """A token for the user, valid for an hour."""
-    payload = base64.urlsafe_b64encode(json.dumps({"user": user, "until": int(time.time()) + LIFETIME}).encode()).decode()
+    payload = base64.urlsafe_b64encode(
+        json.dumps({"user": user, "until": int(time.time()) + LIFETIME}).encode()
+    ).decode()
     return f"{payload}.{_signature(payload, key)}"
 
 

@@ -58,7 +58,9 @@ def _work(database: Any, queue: Any) -> None:
         for job, values in [*orphaned, *(fresh[0][1] if fresh else ())]:
             orders.finish(database, job, int(values["order"]), release.version, release.instance)
             queue.xack(settings.STREAM, settings.GROUP, job)
-            log.info("job=%s order=%s version=%s producer=%s", job, values["order"], release.version, values["producer"])
+            log.info(
+                "job=%s order=%s version=%s producer=%s", job, values["order"], release.version, values["producer"]
+            )
     queue.delete(alive)
 
 
