@@ -1,0 +1,186 @@
+# Copyright (c) 2026, the steady.runbooks authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Images: from what a compose file says to exactly what will run, and having it here before anything changes."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Callable
+
+from ..errors import CommandFailed, Refused, RunbookError
+from .docker import Docker
+from .model import Model, image_of, repository, services, unescape
+from .roles import derive
+from .understand import near
+
+LOOK_SECONDS = 20
+LOOK_ALL_SECONDS = 45
+PULL_SECONDS = 900
+_DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
+_ID = re.compile(r"^sha256:[0-9a-f]{64}$")
+
+
+def resolve(docker: Docker, model: Mapping[str, Any], names: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+    """Pins: compose service -> ``reference@sha256:…`` or, for an image that is only here, its id; and notes to show.
+
+    Raise :class:`Refused` (``image_unavailable``) naming the image and what the registry answered.
+    """
+    wanted = {name: unescape(image_of(model, name)) for name in sorted(names)}
+    found = {image: image for image in wanted.values() if _DIGEST.search(image) or _ID.match(image)}
+    asked = sorted(set(wanted.values()) - set(found))
+    notes: list[str] = []
+    if asked:
+        try:
+            found.update(_digests(docker, asked, LOOK_ALL_SECONDS))
+        except CommandFailed:
+            for image in asked:
+                found[image] = _one(docker, image, notes)
+    return {name: found[image] for name, image in wanted.items()}, notes
+
+
+def ensure_present(
+    docker: Docker, pins: Mapping[str, str], progress: Callable[[str], None] = lambda line: None
+) -> list[str]:
+    """Pull what is not here yet, by digest and without a tag; return what was pulled.
+
+    Raise :class:`Refused` (``image_unavailable``): nothing was changed by then but images that are here as well.
+    """
+    users: dict[str, list[str]] = {}
+    for name, image in sorted(pins.items()):
+        users.setdefault(image, []).append(name)
+    missing = [image for image in users if not _here(docker, image)]
+    for number, image in enumerate(missing, 1):
+        if _ID.match(image):
+            raise _unavailable(image, ", ".join(users[image]), "it was only on this host, and is not here any more")
+        progress(f"pulling {repository(image)} for {', '.join(users[image])} ({number} of {len(missing)})")
+        try:
+            said = docker.run("pull", "--quiet", _untagged(image), timeout=PULL_SECONDS)
+        except CommandFailed as slow:
+            raise _unavailable(image, ", ".join(users[image]), slow.detail) from None
+        if said.returncode:
+            raise _unavailable(image, ", ".join(users[image]), said.stderr)
+    return missing
+
+
+def image_tests(docker: Docker, pins: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """The healthchecks that images bring along, by compose service; only of images that are here."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, image in sorted(pins.items()):
+        wanted = ("image", "inspect", "--format", "{{json .Config.Healthcheck}}", _untagged(image))
+        said = docker.run(*wanted, timeout=LOOK_SECONDS)
+        check = json.loads(said.stdout or "null") if said.returncode == 0 else None
+        if check and check.get("Test"):
+            found[name] = tuple(check["Test"])
+    return found
+
+
+def apply_images(model: Mapping[str, Any], images: Mapping[str, str]) -> Model:
+    """A model with the images that a release manifest names, by compose service."""
+    changed: Model = copy.deepcopy(dict(model))
+    for name, reference in images.items():
+        if name not in services(model):
+            raise Refused(
+                f"the release names an image for {name}, which is no service of the compose file",
+                code="unknown_service",
+                next_step=near(name, services(model)),
+            )
+        changed["services"][name]["image"] = _checked(reference)
+    return changed
+
+
+def image_override(model: Mapping[str, Any], reference: str, roles: Mapping[str, str] | None = None) -> Model:
+    """A model where *reference* replaces the image of the services that use the same repository; else that of the only
+    web service and of whatever shares its image. *roles* are the declared ones. Refused when it could mean several."""
+    wanted = repository(_checked(reference))
+    images = {name: image_of(model, name) for name in services(model)}
+    chosen = [name for name, image in images.items() if repository(image) == wanted]
+    if not chosen:
+        derived = derive(model, roles or {})
+        web = [name for name in images if derived[name][0] == "web"]
+        if len({images[name] for name in web}) != 1:
+            raise Refused(
+                f"no service uses an image of {wanted}, and there {'are several' if web else 'is no'} web "
+                f"service{'s' if web else ''} that it could be meant for",
+                code="image_ambiguous",
+                last_seen=images,
+                next_step="Name it in a release manifest: images: {SERVICE: REFERENCE}. " + near(wanted, web or images),
+            )
+        chosen = [name for name, image in images.items() if image == images[web[0]]]
+    return apply_images(model, dict.fromkeys(chosen, reference))
+
+
+def _checked(reference: Any) -> str:
+    if not isinstance(reference, str) or not re.match(r"^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}$", reference):
+        raise Refused(
+            f"{str(reference)[:80]!r} is no image reference",
+            code="image_invalid",
+            next_step="Write it as REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@sha256:DIGEST.",
+        )
+    return reference
+
+
+def _digests(docker: Docker, images: list[str], timeout: float) -> dict[str, str]:
+    """Ask the registries through Compose, which has the logins of the docker command line."""
+    asking = {"services": {f"i{number}": {"image": image} for number, image in enumerate(images)}}
+    said = docker(
+        "compose", "--project-name", "x", "--file", "-", "config", "--resolve-image-digests", "--format", "json",
+        stdin=json.dumps(asking), timeout=timeout, cwd="/",
+    )  # fmt: skip
+    answer = services(json.loads(said))
+    return {image: str(answer[f"i{number}"]["image"]) for number, image in enumerate(images)}
+
+
+def _one(docker: Docker, image: str, notes: list[str]) -> str:
+    try:
+        return _digests(docker, [image], LOOK_SECONDS)[image]
+    except CommandFailed as answer:
+        said = docker.run("image", "inspect", image, timeout=LOOK_SECONDS)
+        if said.returncode:
+            raise _unavailable(image, "", str(answer.last_seen or answer.detail)) from None
+        local = json.loads(said.stdout)[0]
+        known = [one for one in local.get("RepoDigests") or [] if repository(one) == repository(image)]
+        pin = known[0] if known else str(local["Id"])
+        notes.append(
+            f"{image} is taken as it is on this host ({'its last known digest' if known else 'it has no digest'}): "
+            f"the registry said: {_sentence(answer)}"
+        )
+        return pin
+
+
+def _here(docker: Docker, image: str) -> bool:
+    return docker.run("image", "inspect", "--format", "{{.Id}}", _untagged(image), timeout=LOOK_SECONDS).returncode == 0
+
+
+def _untagged(image: str) -> str:
+    """``repository@digest`` of ``repository:tag@digest``: so that a pull never moves a tag."""
+    name, at, digest = image.partition("@")
+    head, slash, last = name.rpartition("/")
+    return f"{head}{slash}{last.split(':', 1)[0]}@{digest}" if at else image
+
+
+def _sentence(error: RunbookError) -> str:
+    lines = [line for line in str(error.last_seen or error.detail).splitlines() if line.strip()]
+    return (lines[-1] if lines else "nothing")[:300]
+
+
+def _unavailable(image: str, users: str, answer: str) -> Refused:
+    text = " ".join(answer.split())[-400:]
+    if re.search(r"unauthorized|denied|authentication|forbidden|401|403", text, re.IGNORECASE):
+        step = "Log in: add the registry to service_registries; or look whether the repository's name is right."
+    elif re.search(r"unknown|not found|no such|404", text, re.IGNORECASE):
+        step = "Look for a typing error in name or tag, and whether it was pushed (`docker push`)."
+    elif re.search(r"timeout|refused|lookup|no such host|did not end|unreachable|dial", text, re.IGNORECASE):
+        step = "Look whether this host reaches the registry; then run it again."
+    else:
+        step = f"Try `docker pull {_untagged(image)}` on the host."
+    return Refused(
+        f"the image {image}{' of ' + users if users else ''} cannot be had: {text}",
+        code="image_unavailable",
+        last_seen=text,
+        next_step=step,
+    )

@@ -1,0 +1,172 @@
+# Copyright (c) 2026, the steady.runbooks authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which role a service has, and the evidence for it. Only what is safe is derived; the user's word always wins."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .model import image_of, mounts_of, repository, services, words
+
+# The last part of an image's repository. Exact names only: `postgres-exporter` and `redis-commander` keep no data.
+STATE_IMAGES = {
+    "PostgreSQL": "postgres postgresql postgresql-repmgr timescaledb timescaledb-ha pgvector pgvecto-rs postgis spilo "
+    "citus cockroach yugabyte",
+    "MySQL": "mysql mysql-server mariadb mariadb-galera percona percona-server",
+    "Redis": "redis redis-stack redis-stack-server valkey keydb dragonfly memcached redis-sentinel redis-cluster",
+    "a document or graph store": "mongo mongodb mongodb-community-server couchdb couchbase arangodb neo4j surrealdb "
+    "rethinkdb dgraph janusgraph memgraph ferretdb",
+    "a vector or search store": "qdrant elasticsearch opensearch solr meilisearch typesense weaviate chroma milvus "
+    "manticore zincsearch",
+    "a column or time series store": "clickhouse clickhouse-server influxdb cassandra scylla questdb victoria-metrics "
+    "victoriametrics timescale",
+    "a message broker": "rabbitmq kafka cp-kafka redpanda zookeeper cp-zookeeper nats nats-streaming activemq-classic "
+    "activemq-artemis pulsar eclipse-mosquitto emqx vernemq beanstalkd nsqd",
+    "an object or configuration store": "minio seaweedfs garage etcd consul vault openldap",
+}
+_STATE_BY_IMAGE = {name: kind for kind, names in STATE_IMAGES.items() for name in names.split()}
+_STATE_BY_REPOSITORY = {"mcr.microsoft.com/mssql/server": "SQL Server", "gvenzl/oracle-free": "Oracle"}
+
+# Where databases keep their files: a writable mount there says more than an image's name.
+DATA_DIRECTORIES = {
+    "/var/lib/postgresql": "PostgreSQL",
+    "/var/lib/postgresql/data": "PostgreSQL",
+    "/bitnami/postgresql": "PostgreSQL",
+    "/var/lib/mysql": "MySQL",
+    "/bitnami/mariadb": "MariaDB",
+    "/data/db": "MongoDB",
+    "/var/lib/redis": "Redis",
+    "/bitnami/redis/data": "Redis",
+    "/var/lib/rabbitmq": "RabbitMQ",
+    "/var/lib/neo4j": "Neo4j",
+    "/qdrant/storage": "Qdrant",
+    "/var/lib/clickhouse": "ClickHouse",
+    "/usr/share/elasticsearch/data": "Elasticsearch",
+    "/usr/share/opensearch/data": "OpenSearch",
+    "/var/lib/influxdb": "InfluxDB",
+    "/var/lib/cassandra": "Cassandra",
+}
+
+SCHEDULER_WORDS = words("beat celerybeat scheduler cron crond supercronic ofelia rqscheduler clockwork clock redbeat")
+WORKER_WORDS = words(
+    "worker workers celery rq rqworker sidekiq resque huey dramatiq arq consumer consumers queue horizon listener "
+    "delayed_job bullmq qcluster"
+)
+MIGRATES = re.compile(
+    r"alembic\b.*\bupgrade|manage\.py\s+migrate|flask\s+db\s+upgrade|prisma\s+(?:migrate\s+deploy|db\s+push)|"
+    r"(?:rails|rake)\s+db:(?:migrate|prepare)|sequelize\S*\s+db:migrate|knex\s+migrate|artisan\s+migrate|"
+    r"flyway\b.*\bmigrate|dbmate\s+(?:up|migrate)|goose\b.*\bup\b|typeorm\b.*migration:run|ecto\.migrate",
+)
+_WORD = re.compile(r"[A-Za-z0-9_]+")
+
+
+def derive(model: Mapping[str, Any], declared: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Role and reason (one sentence) of each service; *declared* are the user's own, already checked."""
+    found: dict[str, tuple[str, str]] = {}
+    bodies = services(model)
+    for name in bodies:
+        if name in declared:
+            found[name] = (declared[name], "It is declared in service_roles.")
+            continue
+        evidence = _by_itself(model, name) or ("", "")
+        if evidence[0]:
+            found[name] = evidence
+    for name, body in bodies.items():
+        if name not in found:
+            found[name] = _by_company(bodies, name, body, found)
+    return {name: found[name] for name in bodies}
+
+
+def migrates(service: Mapping[str, Any]) -> bool:
+    """True when a service's own command line migrates a database before it serves."""
+    return bool(MIGRATES.search(command_line(service)))
+
+
+def command_line(service: Mapping[str, Any]) -> str:
+    """Entrypoint and command as one line."""
+    line: list[str] = []
+    for key in ("entrypoint", "command"):
+        value = service.get(key) or []
+        line += [value] if isinstance(value, str) else [str(word) for word in value]
+    return " ".join(line)
+
+
+def looks_like_scheduler(name: str, service: Mapping[str, Any]) -> str:
+    """The word that gives a scheduler away, or ""."""
+    line = command_line(service)
+    # `celery worker -B` runs the beat inside the worker: two of them would send everything twice.
+    if re.search(r"\bcelery\b.*\s(-B|--beat)\b", line) or "schedule:work" in line:
+        return "beat" if "celery" in line else "schedule:work"
+    return next(iter(sorted(_words_of(name, service) & SCHEDULER_WORDS)), "")
+
+
+def _words_of(name: str, service: Mapping[str, Any]) -> set[str]:
+    texts = (command_line(service), name.replace("_", " "))
+    return {word.lower() for text in texts for word in _WORD.findall(text)}
+
+
+def _by_itself(model: Mapping[str, Any], name: str) -> tuple[str, str] | None:
+    body = services(model)[name]
+    kind = _state_kind(model, name, body)
+    if kind:
+        return "state", kind
+    for other, dependent in services(model).items():
+        condition = ((dependent.get("depends_on") or {}).get(name) or {}).get("condition")
+        if condition == "service_completed_successfully":
+            return "job", f"{other} waits for it to complete successfully."
+    if body.get("ports"):
+        return "web", "It publishes a port."
+    word = looks_like_scheduler(name, body)
+    if word:
+        return "scheduler", f'Its name or command says "{word}", and two schedulers would do everything twice.'
+    return None
+
+
+def _state_kind(model: Mapping[str, Any], name: str, body: Mapping[str, Any]) -> str:
+    full = repository(image_of(model, name))
+    last = full.rpartition("/")[2].lower()
+    kind = _STATE_BY_REPOSITORY.get(full) or (_STATE_BY_IMAGE.get(last) if body.get("image") else "")
+    if kind:
+        return f"Its image {last} is known as {kind}."
+    for mount in mounts_of(body):
+        data = DATA_DIRECTORIES.get(str(mount.get("target", "")).rstrip("/"))
+        if data and not mount.get("read_only") and mount.get("type") in ("volume", "bind"):
+            return f"It writes to {mount['target']}, where {data} keeps its data."
+    return ""
+
+
+def _by_company(
+    bodies: Mapping[str, Mapping[str, Any]],
+    name: str,
+    body: Mapping[str, Any],
+    found: Mapping[str, tuple[str, str]],
+) -> tuple[str, str]:
+    if _words_of(name, body) & WORKER_WORDS:
+        return "worker", "It publishes no port, and its name or command says that it works a queue."
+    if body.get("expose"):
+        return "web", "It exposes a port to other services of the slot."
+    test = " ".join(str(word) for word in ((body.get("healthcheck") or {}).get("test") or []))
+    if re.search(r"https?://|\bcurl\b|\bwget\b", test):
+        return "web", "It publishes no port, but its healthcheck asks it over HTTP."
+    caller = _who_calls(bodies, name)
+    if caller:
+        return "web", f"It publishes no port, but {caller} names it with a port."
+    fronts = sorted(
+        other for other, role in found.items() if role[0] == "web" and name in (bodies[other].get("depends_on") or {})
+    )
+    if fronts:
+        return "web", f"It publishes no port, but {fronts[0]}, which does, depends on it."
+    return "worker", "It publishes no port, and nothing shows that other services send requests to it."
+
+
+def _who_calls(bodies: Mapping[str, Mapping[str, Any]], name: str) -> str:
+    address = re.compile(rf"(?:^|[/@\s=,;\"'])({re.escape(name)}):\d{{2,5}}\b|https?://{re.escape(name)}(?:[:/]|$)")
+    for other, body in bodies.items():
+        values = [str(value) for value in (body.get("environment") or {}).values() if value is not None]
+        if other != name and any(address.search(text) for text in [*values, command_line(body)]):
+            return other
+    return ""

@@ -1,0 +1,275 @@
+# Copyright (c) 2026, the steady.runbooks authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From a rendered compose file to what can be done with it: a pure function, so that a plan can be made and tested
+without a server."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from . import limits
+from .keys import FOREIGN
+from .model import (
+    ROLES,
+    SLOT_ROLES,
+    Finding,
+    Member,
+    Port,
+    Readiness,
+    Understanding,
+    image_of,
+    is_external,
+    mounts_of,
+    networks_of,
+    real_name,
+    seconds,
+    services,
+    unescape,
+)
+from .roles import derive, looks_like_scheduler, migrates
+
+_READY_KEYS = {"path", "port", "status", "timeout"}
+
+
+def understand(
+    model: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    *,
+    source: str = "",
+    image_tests: Mapping[str, Iterable[str]] | None = None,
+) -> Understanding:
+    """What each service of *model* is, what cannot be done and what will be different.
+
+    *settings* are the target's (``roles``, ``shared``, ``ready``, ``self_migrating``, ``labels``, ``edge_tcp_ports``),
+    and ``source_files``: the files that come with a release, relative to its source. *source* is the directory that
+    the model was rendered in. *image_tests* are healthchecks of images, by service, where they are known. Never raises
+    for what the user wrote: everything is in ``refusals``.
+    """
+    bodies = services(model)
+    refused = [*_check_settings(bodies, settings)]
+    declared = {name: role for name, role in (settings.get("roles") or {}).items() if name in bodies and role in ROLES}
+    roles = derive(model, declared)
+    plain = {name: role for name, (role, _why) in roles.items()}
+    members: dict[str, Member] = {}
+    notes: list[Finding] = []
+    for name, body in bodies.items():
+        role, why = roles[name]
+        member = _member(model, name, body, role, why, settings, source, (image_tests or {}).get(name, ()))
+        members[name] = member
+        refused += limits.refusals(model, name, body, role, settings, plain, source)
+        notes += limits.notes(model, name, body, role)
+        notes += _own_notes(member, body, settings)
+        if role == "web" and member.readiness.kind == "none":
+            refused.append(_no_readiness(member, body))
+    refused += limits.clashes(bodies)
+    if not bodies:
+        refused.append(Finding("no_services", "", "The compose file has no services.", "Check `service_profiles`."))
+    return Understanding(str(model.get("name", "")), members, tuple(refused), tuple(notes))
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """A hint for a misspelled word: "Did you mean x?", or what there is."""
+    known = sorted(known)
+    close = difflib.get_close_matches(str(word), known, 1)
+    return f"Did you mean {close[0]}?" if close else f"There are: {', '.join(known) or 'none'}."
+
+
+def _member(
+    model: Mapping[str, Any],
+    name: str,
+    body: Mapping[str, Any],
+    role: str,
+    why: str,
+    settings: Mapping[str, Any],
+    source: str,
+    image_test: Iterable[str],
+) -> Member:
+    shared = name in (settings.get("shared") or ())
+    slotted = role in SLOT_ROLES
+    reasons = tuple(limits.exclusive_because(name, body, role, shared, source)) if slotted else ()
+    word = looks_like_scheduler(name, body)
+    if role == "web" and word and name not in (settings.get("roles") or {}):
+        reasons += (f'It publishes a port, but its name or command says "{word}": it may be a scheduler as well.',)
+    names = (name, *(str(body[key]) for key in ("container_name",) if body.get(key)))
+    removed = [
+        found
+        for program, found_names in limits.foreign(name, body).items()
+        if (settings.get("labels") or {}).get(program) == "remove"
+        for found in found_names
+    ]
+    return Member(
+        name=name,
+        role=role,
+        why=why,
+        image=unescape(image_of(model, name)),
+        exclusive=bool(reasons),
+        exclusive_why=reasons,
+        ports=tuple(_ports(body, settings)),
+        readiness=_readiness(name, body, role, settings, tuple(image_test)),
+        self_migrating=slotted and (name in (settings.get("self_migrating") or ()) or migrates(body)),
+        grace_seconds=seconds(body.get("stop_grace_period"), 10.0),
+        replicas=_replicas(body),
+        depends_on=tuple(sorted(body.get("depends_on") or {})),
+        outside_names={
+            real_name(model, "networks", key): (*names, *(str(alias) for alias in options.get("aliases") or []))
+            for key, options in networks_of(body).items()
+            if is_external(model, "networks", key) and role != "state"
+        },
+        removed=tuple(removed),
+    )
+
+
+def _replicas(body: Mapping[str, Any]) -> int:
+    value = (body.get("deploy") or {}).get("replicas", body.get("scale"))
+    return 1 if value is None else int(value)
+
+
+def _ports(body: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Port]:
+    plain_tcp = {str(port) for port in settings.get("edge_tcp_ports") or ()}
+    for port in body.get("ports") or []:
+        published = str(port.get("published") or "")
+        if published.isdigit() and published != "0":  # everything else is refused
+            yield Port(
+                host_ip=str(port.get("host_ip") or ""),
+                published=int(published),
+                target=int(port["target"]),
+                protocol=str(port.get("protocol") or "tcp"),
+                mode="tcp" if published in plain_tcp else "http",
+            )
+
+
+def _readiness(
+    name: str, body: Mapping[str, Any], role: str, settings: Mapping[str, Any], image_test: tuple[str, ...]
+) -> Readiness:
+    declared = (settings.get("ready") or {}).get(name)
+    if isinstance(declared, Mapping):
+        ports = [int(port["target"]) for port in body.get("ports") or []]
+        port = declared.get("port") or (ports[0] if len(set(ports)) == 1 else 0)
+        return Readiness(
+            "http" if declared.get("path") else "tcp",
+            timeout=_number(declared.get("timeout"), 5.0),
+            path=str(declared.get("path") or ""),
+            port=int(_number(port, 0)),
+            status=int(_number(declared.get("status"), 200)),
+        )
+    check = body.get("healthcheck") or {}
+    test = check.get("test") or []
+    words = tuple(unescape(str(word)) for word in ([test] if isinstance(test, str) else test))
+    off = check.get("disable") or words[:1] == ("NONE",) or words == ("CMD-SHELL", "NONE")
+    kind, used = ("healthcheck", words) if words else ("image", image_test)
+    if off or not used or used[0] == "NONE":
+        return Readiness("running" if role != "web" else "none")
+    return Readiness(
+        kind,
+        test=used,
+        interval=seconds(check.get("interval"), 30.0),
+        timeout=seconds(check.get("timeout"), 30.0),
+        start_period=seconds(check.get("start_period")),
+        retries=int(check.get("retries") or 3),
+    )
+
+
+def _number(value: Any, default: float) -> float:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else default
+
+
+def _no_readiness(member: Member, body: Mapping[str, Any]) -> Finding:
+    port = member.ports[0].target if member.ports else 8000
+    off = "has its healthcheck turned off" if body.get("healthcheck") else "has no healthcheck"
+    return Finding(
+        "no_readiness",
+        member.name,
+        f"{member.name} {off} and no declared readiness, so nobody could tell when a new release may get requests.",
+        f"Give it a `healthcheck: {{test: …}}` in the compose file, or declare "
+        f"`service_ready: {{{member.name}: {{path: /, port: {port}}}}}` (without `path`: a TCP connection)."
+        + ("" if member.ports else f" If it takes no requests: `service_roles: {{{member.name}: worker}}`."),
+    )
+
+
+def _own_notes(member: Member, body: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Finding]:
+    name = member.name
+    if name in (settings.get("shared") or ()) and member.role != "state":
+        yield Finding("shared", name, f"What {name} writes to is shared by both slots, as declared.")
+    if member.exclusive and member.role == "web":
+        yield Finding(
+            "exclusive",
+            name,
+            f"{name} cannot run twice: requests are held while it is switched. " + " ".join(member.exclusive_why),
+            f"If two may write there at once: `service_shared: [{name}]`.",
+        )
+    writes = any(mount.get("type") == "volume" and not mount.get("read_only") for mount in mounts_of(body))
+    if member.role == "worker" and writes and name not in (settings.get("roles") or {}):
+        yield Finding(
+            "maybe_state",
+            name,
+            f"{name} writes to a volume and is taken for a worker of the release.",
+            f"If it is a store that outlives releases: `service_roles: {{{name}: state}}`.",
+        )
+    if member.self_migrating and name not in (settings.get("self_migrating") or ()):
+        yield Finding(
+            "self_migrating",
+            name,
+            f"{name} migrates the database when it starts: starting a slot already changes the schema.",
+            "Move the migration into a service of its own that others wait for (`service_completed_successfully`).",
+        )
+    if member.removed:
+        yield Finding("removed_labels", name, f"{name} runs without {', '.join(member.removed)}, as declared.")
+
+
+def _check_settings(bodies: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Finding]:
+    for field in ("roles", "shared", "ready", "self_migrating"):
+        for name in settings.get(field) or ():
+            if name not in bodies:
+                yield Finding(
+                    "unknown_service",
+                    str(name),
+                    f"service_{field} names {name}, which is no service of the compose file (with these profiles).",
+                    near(name, bodies),
+                )
+    for name, role in (settings.get("roles") or {}).items():
+        if role not in ROLES:
+            yield Finding("unknown_role", str(name), f"service_roles gives {name} the role {role}.", near(role, ROLES))
+    for program, action in (settings.get("labels") or {}).items():
+        if program not in FOREIGN:
+            yield Finding(
+                "unknown_label", "", f"service_labels names {program}, which is not known here.", near(program, FOREIGN)
+            )
+        elif action not in ("keep", "remove"):
+            yield Finding(
+                "unknown_label", "", f"service_labels says {action} for {program}.", "Say `keep` or `remove`."
+            )
+    for name, declared in (settings.get("ready") or {}).items():
+        if name in bodies:
+            yield from _check_ready(str(name), bodies[name], declared)
+
+
+def _check_ready(name: str, body: Mapping[str, Any], declared: Any) -> Iterator[Finding]:
+    def wrong(what: str) -> Finding:
+        return Finding(
+            "bad_ready",
+            name,
+            f"service_ready of {name}: {what}.",
+            f"For example `service_ready: {{{name}: {{path: /health, port: 8000, status: 200, timeout: 5}}}}`.",
+        )
+
+    if not isinstance(declared, Mapping):
+        yield wrong("it is not a dictionary")
+        return
+    for key in sorted(set(map(str, declared)) - _READY_KEYS):
+        yield wrong(f"unknown key {key}. {near(key, _READY_KEYS)}")
+    path, port = declared.get("path"), declared.get("port")
+    if path is not None and not (isinstance(path, str) and re.match(r"^/[!-~]*$", path)):
+        yield wrong("path has to begin with / and have neither spaces nor other characters than ASCII")
+    targets = {entry.get("target") for entry in body.get("ports") or []}
+    if port is None and len(targets) != 1:
+        yield wrong("port is missing, and the service does not publish exactly one")
+    for key, top in (("port", 65535), ("status", 599), ("timeout", 3600)):
+        value = declared.get(key)
+        whole = isinstance(value, int) or (key == "timeout" and isinstance(value, float))
+        if value is not None and (isinstance(value, bool) or not whole or not 0 < value <= top):
+            yield wrong(f"{key} is {value!r}, not a number from 1 to {top}")
