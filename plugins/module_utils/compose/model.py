@@ -52,13 +52,12 @@ class Port:
 class Readiness:
     """How it is told that a container is ready. Times in seconds.
 
-    ``kind``: ``healthcheck`` (``test`` as in the compose file), ``image`` (the image's own healthcheck, ``test`` when
-    known), ``http`` (``path``, ``port``, ``status``), ``tcp`` (``port``), ``running`` (stays up for a moment: workers)
-    or ``none``.
+    ``kind``: ``healthcheck`` (of the compose file), ``image`` (the image's own healthcheck), ``http`` (``path``, ``port``,
+    ``status``), ``tcp`` (``port``), ``running`` (workers without a check) or ``none``. The test itself is not here: it
+    may contain interpolated secrets, and the container knows it.
     """
 
     kind: str
-    test: tuple[str, ...] = ()
     interval: float = 30.0
     timeout: float = 30.0
     start_period: float = 0.0
@@ -151,13 +150,11 @@ class Understanding:
 
 
 def _member(data: Mapping[str, Any]) -> Member:
-    readiness = dict(data["readiness"])
-    readiness["test"] = tuple(readiness["test"])
     return Member(
         **{
             **data,
             "ports": tuple(Port(**port) for port in data["ports"]),
-            "readiness": Readiness(**readiness),
+            "readiness": Readiness(**data["readiness"]),
             "exclusive_why": tuple(data["exclusive_why"]),
             "depends_on": tuple(data["depends_on"]),
             "removed": tuple(data["removed"]),

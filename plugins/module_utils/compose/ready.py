@@ -55,7 +55,7 @@ def look(docker: Docker, container: Mapping[str, Any], readiness: Readiness, net
         return Look(True, f"{name} is healthy")
     if readiness.kind == "running" and health == "none":
         return Look(True, f"{name} is running")
-    test = readiness.test or tuple(((container.get("Config") or {}).get("Healthcheck") or {}).get("Test") or ())
+    test = tuple(((container.get("Config") or {}).get("Healthcheck") or {}).get("Test") or ())
     if test and test[0] != "NONE":
         return _test(docker, container, test, readiness.timeout, name)
     return Look(False, f"{name} has no check that could tell (its health is {health})")

@@ -51,7 +51,6 @@ def slot_model(
     model: Mapping[str, Any],
     understanding: Understanding,
     *,
-    project: str,
     service: str,
     slot: str,
     release: str,
@@ -60,10 +59,10 @@ def slot_model(
 ) -> Model:
     """The compose file of slot ``blue`` or ``green``: web, worker and scheduler services, named ``<name>-<slot>``.
 
-    *project* is the user's compose project, *service* the target's name (its edge network is ``<service>-edge``),
-    *release* an id for the labels and *pins* compose service -> image to run. To be used with the project directory
-    set to the slot's own.
+    *service* is the target's name (its edge network is ``<service>-edge``), *release* an id for the labels and *pins*
+    compose service -> image to run. To be used with the project directory set to the slot's own.
     """
+    project = understanding.project
     members = {member.name: member for member in understanding.slot_members}
     own = _own_networks(model, members)
     labels = {"service": service, "slot": slot, "release": release}
@@ -101,7 +100,6 @@ def base_model(
     model: Mapping[str, Any],
     understanding: Understanding,
     *,
-    project: str,
     paths: Paths,
     anchor_image: str,
     pins: Mapping[str, str] | None = None,
@@ -136,7 +134,7 @@ def base_model(
                 {"type": "volume", "source": key, "target": f"/volumes/{number}"} for number, key in enumerate(volumes)
             ],
         }
-    document = _document(project, model, rendered, networks, paths.rendered, paths.data)
+    document = _document(understanding.project, model, rendered, networks, paths.rendered, paths.data)
     document["volumes"] = volumes
     return document
 
@@ -145,7 +143,6 @@ def job_model(
     model: Mapping[str, Any],
     understanding: Understanding,
     *,
-    project: str,
     service: str,
     release: str,
     name: str,
@@ -172,7 +169,7 @@ def job_model(
     _replace(body, "networks", _networks(body, [], ()))
     rendered = {f"{name}-job": _finish(body)}
     networks = _outer_networks(model, rendered)
-    return _document(f"{project}-job", model, rendered, networks, paths.rendered, paths.source)
+    return _document(f"{understanding.project}-job", model, rendered, networks, paths.rendered, paths.source)
 
 
 def base_paths(model: Mapping[str, Any], understanding: Understanding, rendered: str) -> dict[str, bool]:

@@ -166,7 +166,6 @@ def _readiness(
         return Readiness("running" if role != "web" else "none")
     return Readiness(
         kind,
-        test=used,
         interval=seconds(check.get("interval"), 30.0),
         timeout=seconds(check.get("timeout"), 30.0),
         start_period=seconds(check.get("start_period")),
