@@ -52,9 +52,9 @@ class Port:
 class Readiness:
     """How it is told that a container is ready. Times in seconds.
 
-    ``kind``: ``healthcheck`` (of the compose file), ``image`` (the image's own healthcheck), ``http`` (``path``, ``port``,
-    ``status``), ``tcp`` (``port``), ``running`` (workers without a check) or ``none``. The test itself is not here: it
-    may contain interpolated secrets, and the container knows it.
+    ``kind``: ``healthcheck`` (of the compose file), ``image`` (the image's own healthcheck), ``http`` (``path``,
+    ``port``, ``status``), ``tcp`` (``port``), ``running`` (workers without a check) or ``none``. The test itself is not
+    here: it may contain interpolated secrets, and the container knows it.
     """
 
     kind: str
