@@ -1,0 +1,163 @@
+# Copyright (c) 2026, the steady.runbooks authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Start a planned run on its target and follow it live to its end, through broken connections too."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shlex
+import time
+from typing import Any
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.steady.runbooks.plugins.plugin_utils.progress import Progress
+
+display = Display()
+
+# One command tells everything new: it answers as soon as the step log has grown past what is known, when the run has
+# ended, or after two seconds; so following costs neither a module call nor a busy loop.
+_LOOK = """
+cd {directory} || exit 9
+tries=0
+while [ $tries -lt 20 ]; do
+  size=$(wc -c < steps.jsonl 2>/dev/null || echo 0)
+  if [ "$size" -gt {seen} ] || [ -e result.json ]; then break; fi
+  if [ ! -d /proc/{pid} ]; then break; fi
+  sleep 0.1; tries=$((tries+1))
+done
+if [ -d /proc/{pid} ]; then echo alive; else echo gone; fi
+if [ -e result.json ]; then cat result.json | tr '\\n' ' '; fi; echo
+tail -c +$(({seen}+1)) steps.jsonl 2>/dev/null
+"""
+
+
+class ActionModule(ActionBase):
+    """Follow a run: its progress line by line, its result as the task's result."""
+
+    _requires_connection = True
+    _supports_check_mode = True
+    _supports_async = False
+    _VALID_ARGS = frozenset(("plan", "settings", "secrets", "registries", "reason", "environment_name", "platform", "patience"))
+
+    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
+        result = super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        _check, args = self.validate_argument_spec(
+            argument_spec={
+                "plan": {"type": "dict", "required": True},
+                "settings": {"type": "dict", "required": True},
+                "secrets": {"type": "dict", "default": {}},
+                "registries": {"type": "list", "elements": "dict", "default": []},
+                "reason": {"type": "str", "default": ""},
+                "environment_name": {"type": "str", "default": ""},
+                "platform": {"type": "str", "default": "compose"},
+                "patience": {"type": "int", "default": 300},
+            }
+        )
+        planned = args["plan"]
+        if self._task.check_mode or not planned["plan"]["steps"]:
+            return {**result, "changed": bool(planned["plan"]["steps"]), "outcome": "planned", "head": None}
+        started = self._start(planned, args, task_vars)
+        if started.get("failed"):
+            return {**result, **started}
+        ended = self._follow(started, task_vars, patience=args["patience"])
+        return {**result, **_told(ended, joined=bool(planned.get("join")))}
+
+    def _start(self, planned: dict[str, Any], args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        plan = planned["plan"]
+        run = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{plan['runbook']}-{secrets.token_hex(3)}"
+        module_args = {
+            "runbook": plan["runbook"],
+            "run": run,
+            "plan": plan["hash"],
+            "release": planned["release"],
+            "options": planned.get("options") or {},
+            "join": planned.get("join"),
+            "settings": args["settings"],
+            "secrets": args["secrets"],
+            "registries": args["registries"],
+            "environment_name": args["environment_name"],
+            "actor": planned.get("actor") or {},
+            "reason": args["reason"],
+        }
+        name = f"steady.runbooks.{args['platform']}_run"
+        return self._execute_module(module_name=name, module_args=module_args, task_vars=task_vars)
+
+    def _follow(self, started: dict[str, Any], task_vars: dict[str, Any], patience: int) -> dict[str, Any]:
+        """Show the step log until the run has a result. *patience*: seconds without a connection before giving up."""
+        progress = Progress(task_vars.get("inventory_hostname", ""), display)
+        pid = int((started.get("process") or {}).get("pid") or 0)
+        seen, lost_since = 0, 0.0
+        while True:
+            look = _LOOK.format(directory=shlex.quote(started["directory"]), seen=seen, pid=pid)
+            try:
+                said = self._low_level_execute_command(look, executable="/bin/sh")
+                if said["rc"] == 9:
+                    return _lost(started, f"its directory {started['directory']} is gone")
+                if said["rc"] != 0:
+                    raise AnsibleConnectionFailure(said.get("stderr", ""))
+                lost_since = 0.0
+            except AnsibleConnectionFailure as error:
+                lost_since = lost_since or time.monotonic()
+                if time.monotonic() - lost_since > patience:
+                    return _lost(started, f"the connection is lost ({error})")
+                progress.say("connection lost; the run goes on by itself, trying to reach it again")
+                self._reset()
+                time.sleep(min(2.0, patience / 10))
+                continue
+            alive, _newline, rest = said["stdout"].partition("\n")
+            outcome, _newline, log = rest.partition("\n")
+            whole = log[: log.rfind("\n") + 1]
+            seen += len(whole.encode())
+            for line in whole.splitlines():
+                progress.show(json.loads(line))
+            if outcome.strip():
+                return dict(json.loads(outcome))
+            if alive.strip() == "gone":
+                return _lost(started, "its process is gone without a result")
+
+    def _reset(self) -> None:
+        try:
+            self._connection.reset()
+        except (AnsibleConnectionFailure, AttributeError, NotImplementedError):
+            return  # nothing to reset, or still out of reach: the next look tells
+
+
+def _lost(started: dict[str, Any], why: str) -> dict[str, Any]:
+    return {
+        "run": started["run"],
+        "outcome": "lost",
+        "failure": {
+            "stage": "act",
+            "code": "run_lost",
+            "detail": f"run {started['run']} can no longer be followed: {why}",
+            "last_seen": started.get("process"),
+            "next_step": "status.yml tells whether it still runs and what serves; recover.yml ends a dead run.",
+        },
+    }
+
+
+def _told(ended: dict[str, Any], joined: bool) -> dict[str, Any]:
+    """The task's result for a run's result: failed unless what was asked for has been done."""
+    failure = ended.get("failure") or {}
+    good = ended["outcome"] == ("undone" if joined else "done")
+    told = {**ended, "changed": bool(ended.get("changed")), "failed": not good}
+    if not good:
+        going_back = (failure.get("going_back") or {}).get("detail")
+        words = {
+            "undone": f"{failure.get('detail')}. It was undone: {_serves(ended)} serves as before.",
+            "kept": f"{failure.get('detail')}. There was no way back: {ended['to']['version']} serves." if ended.get("to") else "",
+            "stuck": f"{failure.get('detail')}. Going back failed too: {going_back}. Run recover.yml.",
+        }
+        told["msg"] = " ".join([words.get(ended["outcome"], failure.get("detail", "")), failure.get("next_step") or ""]).strip()
+    return told
+
+
+def _serves(ended: dict[str, Any]) -> str:
+    return (ended.get("from") or {}).get("version") or "nothing"

@@ -1,0 +1,144 @@
+# Copyright (c) 2026, the steady.runbooks authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The act: it runs on the host, detached from the connection that started it, and ends by itself.
+
+Started by module ``compose_run`` from a copy of the module's own archive, with everything it needs handed in on
+standard input; what it does can be followed in the run's step log.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from typing import Any, Optional
+
+from ..errors import Refused, RunbookError, StepFailed
+from ..run import checks, engine
+from ..run.clock import Clock
+from ..run.contract import other
+from ..run.journal import Journal, unfinished
+from ..run.ledger import Ledger
+from ..run.lock import HostLock
+from ..run.runbooks import make_plan
+from ..run.steps import HANDLERS
+from ..verify.proof import Prober, Target
+from .platform import ComposePlatform
+
+
+def main() -> None:
+    """Read the request, do it, and stay to end the warm window."""
+    request = json.load(sys.stdin)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _terminated)
+    platform = ComposePlatform.open(request)
+    clock = platform.host.clock
+    result = act(platform, request, clock)
+    if result["outcome"] in ("done", "kept") and request["runbook"] != "retire":
+        keep_warm(platform, request, clock)
+
+
+def act(platform: ComposePlatform, request: dict[str, Any], clock: Clock) -> dict[str, Any]:
+    """One run from the lock to the ledger; whatever happens, a result is written."""
+    files = platform.host.files
+    journal = Journal(files, request["run"], clock)
+    lock = HostLock(files, clock)
+    try:
+        if request.get("release"):
+            platform.fetch(request["release"], lambda text: journal.log("progress", text=text))
+        lock.acquire({"run": request["run"], "runbook": request["runbook"], "since": clock.now()})
+        refuse_dead_run(unfinished(files, clock))
+        observed = platform.describe()
+        checks.gate(checks.go_no_go(observed, request["settings"]))
+        plan, release = make_plan(observed, request)
+        engine.same_plan(request["plan"], plan)
+        origin_id = plan["from"]["release"] if plan["from"] else None
+        context = engine.Context(
+            platform=platform,
+            journal=journal,
+            ledger=Ledger(files),
+            clock=clock,
+            settings=request["settings"],
+            secrets=request["secrets"],
+            releases={**observed["releases"], release["id"]: release},
+            goal=release["id"],
+            handlers=HANDLERS,
+            probing=lambda entrances, token, slow: prober(entrances, token, slow, clock),
+        )
+        who = {name: request.get(name) for name in ("actor", "reason", "environment")}
+        return engine.perform(context, plan, observed["releases"].get(origin_id or ""), who)
+    except RunbookError as error:
+        return _not_begun(journal, request, error)
+    finally:
+        lock.release()
+
+
+def prober(entrances: list[dict[str, Any]], token: str, slow_ms: float, clock: Clock) -> Prober:
+    """Our own requests through the edge; one that is held waits for its answer as a user would."""
+    targets = [Target(entrance["host"], entrance["port"], entrance["path"]) for entrance in entrances]
+    return Prober(targets, token, clock, timeout=max(10.0, 1.5 * slow_ms / 1000), slow_ms=slow_ms)
+
+
+def _not_begun(journal: Journal, request: dict[str, Any], error: RunbookError) -> dict[str, Any]:
+    result = {
+        "run": request["run"],
+        "runbook": request["runbook"],
+        "outcome": "refused",
+        "changed": False,
+        "failure": error.as_dict(),
+        "steps": [],
+    }
+    journal.finish(result)
+    journal.log("end", outcome="refused")
+    return result
+
+
+def refuse_dead_run(dead: Optional[Journal]) -> None:
+    """Called with the lock held: a run without a result is then a dead one."""
+    if dead is None:
+        return
+    intent = dead.intent() or {}
+    raise Refused(
+        f"run {dead.run} died before it ended; nothing else is done until it is finished or undone",
+        code="dead_run",
+        last_seen={name: intent.get(name) for name in ("runbook", "from", "to", "direction", "started")},
+        next_step="Run recover.yml for this environment: it shows what happened and finishes or undoes it.",
+    )
+
+
+def keep_warm(platform: ComposePlatform, request: dict[str, Any], clock: Clock) -> None:
+    """Wait for the end of the warm window, then stop the idle slot, unless somebody else has been here."""
+    files = platform.host.files
+    live = platform.edge.traffic().live
+    slot = other(live) if live in ("blue", "green") else None
+    until = platform.host.slot(slot).get("warm_until") if slot else None
+    while slot and until and clock.now() < until:
+        clock.sleep(min(5.0, max(0.1, until - clock.now())))
+        if platform.host.slot(slot).get("warm_until") != until:
+            return
+    if not slot or not until:
+        return
+    lock = HostLock(files, clock)
+    try:
+        lock.acquire({"run": request["run"], "runbook": "warm window", "since": clock.now()})
+        untouched = platform.edge.traffic().live == live and platform.host.slot(slot).get("warm_until") == until
+        if untouched and unfinished(files, clock) is None:
+            platform.halt(slot)
+    except RunbookError:
+        return  # somebody is at work: that run decides about the slot
+    finally:
+        lock.release()
+
+
+def _terminated(_signal: int, _frame: Any) -> None:
+    raise StepFailed(
+        "the act was asked to end (SIGTERM)",
+        code="terminated",
+        next_step="The run goes back by itself; look at status.yml.",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+# Copyright (c) 2026, the steady.runbooks authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Starting the act so that it outlives the module, the connection and the controller.
+
+Ansible deletes a module's archive when the module ends, and waits for whatever holds its descriptors. So the act is
+started anew, in a session of its own, from a copy of that archive, with what it needs handed over by a pipe.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from typing import Any, Mapping
+
+from ..errors import Refused, StepFailed
+from ..run.clock import Clock
+from ..run.files import Files
+from ..run.journal import RUN_ID, Journal
+from ..run.lock import HostLock, busy, process_identity
+
+_START = "import importlib, sys; importlib.import_module(sys.argv[1]).main()"
+
+
+def start_run(params: Mapping[str, Any], act: str) -> dict[str, Any]:
+    """Start module *act* (its full name) for these parameters and return ``{"run", "directory", "process"}``."""
+    files = _files(params)
+    run = _run_id(params["run"])
+    held = HostLock(files, Clock()).holder()
+    if held:
+        raise busy(held)
+    where = files.directory(f"runs/{run}")
+    code = _own_code(files, run)
+    request = {
+        **{name: params[name] for name in ("runbook", "run", "plan", "settings", "secrets", "release", "options")},
+        **{name: params[name] for name in ("actor", "reason", "registries", "state_directory")},
+        "service": params["settings"]["name"],
+        "environment": params["environment_name"],
+    }
+    with open(os.path.join(where, "act.log"), "ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-B", "-c", _START, act],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            env={**os.environ, "PYTHONPATH": code},
+            start_new_session=True,
+        )
+    assert process.stdin is not None
+    try:
+        process.stdin.write(json.dumps(request).encode())
+        process.stdin.close()
+    except BrokenPipeError:
+        said = (files.read(f"runs/{run}/act.log") or b"").decode(errors="replace").strip()[-500:]
+        raise StepFailed(
+            f"the act did not start: {said}",
+            code="act_failed",
+            next_step=f"See {where}/act.log; nothing was changed.",
+        ) from None
+    identity = process_identity(process.pid)
+    files.write_json(f"runs/{run}/process.json", identity)
+    return {"run": run, "directory": where, "process": identity}
+
+
+def join_run(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask the run that watches to go back, and answer with where to follow it."""
+    files = _files(params)
+    run = _run_id(params["join"])
+    journal = Journal(files, run, Clock())
+    journal.request_return({"actor": params["actor"], "reason": params["reason"], "run": params["run"]})
+    return {"run": run, "directory": files.path(journal.where), "process": files.read_json(f"runs/{run}/process.json")}
+
+
+def _files(params: Mapping[str, Any]) -> Files:
+    return Files(os.path.join(params["state_directory"], params["settings"]["name"]))
+
+
+def _run_id(run: str) -> str:
+    if not RUN_ID.match(run):
+        raise Refused(f"{run} is no run id", code="bad_run_id", next_step="Use action steady.runbooks.act, which makes one.")
+    return run
+
+
+def _own_code(files: Files, run: str) -> str:
+    """Copy the archive that this module runs from (or its tree, when Ansible unpacked it) into the run's directory."""
+    marker = os.path.join("ansible_collections", "steady", "runbooks", "plugins", "module_utils")
+    here = os.path.abspath(__file__)
+    root = here[: here.index(marker)].rstrip(os.sep)
+    if os.path.isfile(root):
+        where = files.path(f"runs/{run}/act.zip")
+        shutil.copyfile(root, where)
+        os.chmod(where, 0o600)
+        return where
+    where = files.path(f"runs/{run}/act")
+    package = os.path.join(where, marker)
+    shutil.copytree(os.path.join(root, marker), package, dirs_exist_ok=True)
+    return where

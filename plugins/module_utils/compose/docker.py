@@ -1,0 +1,95 @@
+# Copyright (c) 2026, the steady.runbooks authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Transport to Docker: its own command line, because a target has nothing else that is always there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import Any, Mapping, Sequence
+
+from ..errors import CommandFailed
+
+
+class Docker:
+    """Runs ``docker`` and returns what it printed.
+
+    *environment* is added to the process's own and is how secrets reach Compose: never as an argument, because
+    arguments are visible to every user of the host.
+    """
+
+    def __init__(self, environment: Mapping[str, str] | None = None, binary: str = "docker") -> None:
+        self.binary = binary
+        self.environment = {**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})}
+
+    def __call__(
+        self,
+        *arguments: str,
+        stdin: str | None = None,
+        timeout: float = 60,
+        cwd: str | None = None,
+        accept: Sequence[int] = (0,),
+    ) -> str:
+        """Run ``docker ARGUMENTS`` and return its standard output.
+
+        Raise :class:`CommandFailed` when its exit status is not in *accept*, when it is not installed, or when it
+        does not end within *timeout* seconds.
+        """
+        said = self.run(*arguments, stdin=stdin, timeout=timeout, cwd=cwd)
+        if said.returncode not in accept:
+            raise CommandFailed(
+                f"docker {_name(arguments)} failed (exit {said.returncode}): {_tail(said.stderr)}",
+                code="docker_failed",
+                last_seen=_tail(said.stderr),
+                next_step="Look at the message above; `docker info` tells whether the engine answers at all.",
+            )
+        return said.stdout
+
+    def run(
+        self, *arguments: str, stdin: str | None = None, timeout: float = 60, cwd: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Like a call, but an exit status other than 0 is the caller's business."""
+        try:
+            return subprocess.run(
+                [self.binary, *arguments],
+                input=stdin,
+                stdin=subprocess.DEVNULL if stdin is None else None,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout,
+                cwd=cwd,
+                env=self.environment,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise CommandFailed(
+                "docker is not installed on this host",
+                code="docker_missing",
+                next_step="Run bootstrap.yml for this environment.",
+            ) from None
+        except subprocess.TimeoutExpired:
+            raise CommandFailed(
+                f"docker {_name(arguments)} did not end within {timeout:g} s",
+                code="docker_slow",
+                next_step="See whether the engine is busy or hangs: `docker info`, `journalctl -u docker`.",
+            ) from None
+
+    def json(self, *arguments: str, **options: Any) -> Any:
+        """A call whose output is one JSON document."""
+        return json.loads(self(*arguments, **options))
+
+    def lines(self, *arguments: str, **options: Any) -> list[Any]:
+        """A call whose output is one JSON document a line (``--format '{{json .}}'``)."""
+        return [json.loads(line) for line in self(*arguments, **options).splitlines() if line.strip()]
+
+
+def _name(arguments: Sequence[str]) -> str:
+    return " ".join([word for word in arguments if not word.startswith("-")][:2])
+
+
+def _tail(text: str, limit: int = 2000) -> str:
+    return text.strip()[-limit:]

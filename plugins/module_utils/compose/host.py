@@ -1,0 +1,138 @@
+# Copyright (c) 2026, the steady.runbooks authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One service on one Docker host: where its things are, what they are called, and its containers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Mapping, Optional
+
+from ..run.clock import Clock
+from ..run.contract import Release
+from ..run.files import Files
+from .config import render_source
+from .docker import Docker
+from .model import Model
+from .render import Paths
+
+STATE = "/var/lib/steady"
+LABEL = "steady"
+EDGE_IMAGE = "haproxy:3.0"
+
+
+@dataclass
+class Host:
+    """What every part of the compose platform works with."""
+
+    settings: dict[str, Any]
+    secrets: dict[str, str]
+    docker: Docker
+    files: Files
+    clock: Clock
+
+    @property
+    def service(self) -> str:
+        return str(self.settings["name"])
+
+    @property
+    def project(self) -> str:
+        """The user's own compose project: state services, networks and volumes keep its name."""
+        return str(self.settings.get("project") or self.service)
+
+    def slot_project(self, slot: str) -> str:
+        return f"{self.project}-{slot}"
+
+    @property
+    def edge_network(self) -> str:
+        return f"{self.service}-edge"
+
+    def compose(self, project: str, file: str, *words: str, timeout: float = 120) -> str:
+        """Run ``docker compose`` on a file of ours. Secrets reach it by its environment."""
+        where = self.files.path(file)
+        return self.docker("compose", "--project-name", project, "--file", where, *words, timeout=timeout)
+
+    def containers(self, *filters: str) -> list[dict[str, Any]]:
+        """Inspected containers, running or not, that match all label *filters*; in order of their names."""
+        words = [word for name in filters for word in ("--filter", f"label={name}")]
+        ids = self.docker("ps", "--all", "--quiet", "--no-trunc", *words).split()
+        if not ids:
+            return []
+        said = self.docker.run("inspect", *ids)  # one may vanish in between: take those that are there
+        return sorted(_parsed(said.stdout), key=lambda container: str(container["Name"]))
+
+    def slot_containers(self, slot: str) -> list[dict[str, Any]]:
+        return self.containers(f"{LABEL}.service={self.service}", f"{LABEL}.slot={slot}")
+
+    def base_containers(self) -> list[dict[str, Any]]:
+        return self.containers(f"com.docker.compose.project={self.project}")
+
+    def release(self, name: str) -> Optional[Release]:
+        """The record of a release that is kept here."""
+        record = self.files.read_json(f"releases/{name}/release.json")
+        return record if isinstance(record, dict) else None
+
+    def paths(self, release: str) -> Paths:
+        """Where a kept release's source is, and the data that lives beside it."""
+        source = self.files.path(f"releases/{release}/source")
+        return Paths(rendered=source, source=source, data=self.files.path("base/source"))
+
+    def rendered(self, release: Release) -> Model:
+        """The user's compose file of a kept release as Compose understands it."""
+        return self.render(self.paths(release["id"]).rendered, release["render"], release["environment"])
+
+    def render(self, directory: str, rules: Mapping[str, Any], environment: Mapping[str, str]) -> Model:
+        """The user's compose file in *directory* as Compose understands it, images and all."""
+        return render_source(
+            self.docker,
+            directory,
+            rules["compose_files"],
+            rules["profiles"],
+            self.project,
+            {**environment, **self.secrets},
+        )
+
+    def releases(self) -> dict[str, Release]:
+        found = {name: self.release(name) for name in self.files.names("releases") if not name.startswith(".")}
+        return {name: record for name, record in found.items() if record}
+
+    def save_release(self, record: Release) -> None:
+        self.files.write_json(f"releases/{record['id']}/release.json", record)
+
+    def slot(self, slot: str) -> dict[str, Any]:
+        """What is recorded about a slot: ``release``, ``warm_until``; empty for a free one."""
+        record = self.files.read_json(f"slots/{slot}/slot.json")
+        return record if isinstance(record, dict) else {}
+
+    def save_slot(self, slot: str, record: Mapping[str, Any]) -> None:
+        self.files.write_json(f"slots/{slot}/slot.json", dict(record))
+
+
+def _parsed(text: str) -> list[dict[str, Any]]:
+    return list(json.loads(text or "[]"))
+
+
+def service_of(container: Mapping[str, Any]) -> str:
+    """The user's name of the compose service that a container belongs to: in a slot it is called ``backend-blue``."""
+    labels = container["Config"]["Labels"] or {}
+    name = str(labels.get("com.docker.compose.service") or "")
+    slot = labels.get(f"{LABEL}.slot")
+    return name[: -len(slot) - 1] if slot and name.endswith(f"-{slot}") else name
+
+
+def address_on(container: Mapping[str, Any], network: str) -> Optional[str]:
+    """A container's IPv4 address on a network, or None when it is not connected or not running."""
+    networks = container["NetworkSettings"]["Networks"] or {}
+    return (networks.get(network) or {}).get("IPAddress") or None
+
+
+def is_running(container: Mapping[str, Any]) -> bool:
+    return container["State"]["Status"] == "running"
+
+
+def is_healthy(container: Mapping[str, Any]) -> bool:
+    """Running, and not said to be anything but healthy by its own health check."""
+    health = (container["State"].get("Health") or {}).get("Status")
+    return is_running(container) and health in (None, "none", "healthy", "starting")

@@ -1,0 +1,148 @@
+# Copyright (c) 2026, the steady.runbooks authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What runs now, read and never changed: the observation that plans are made from."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Mapping
+
+from ..errors import RunbookError
+from ..run.contract import SLOTS, Observation
+from .database import schema_revision
+from .edge import Edge
+from .host import Host, is_healthy, is_running, service_of
+
+MIN_FREE_MIB = 512
+
+
+def describe(host: Host, edge: Edge) -> Observation:
+    """The observation of ``run.contract``. What does not depend on each other is asked at once."""
+    with ThreadPoolExecutor(4) as pool:
+        schema = pool.submit(schema_revision, host)
+        ours = pool.submit(host.containers, f"steady.service={host.service}")
+        base = pool.submit(host.base_containers)
+        seen = pool.submit(edge.observe)
+        releases = host.releases()
+        slots = {slot: _slot(host, slot, ours.result(), releases) for slot in SLOTS}
+        drift = _drift(host, slots, base.result(), seen.result())
+        traffic = _traffic(seen.result())
+        return {
+            "live": traffic["live"] if traffic["live"] in SLOTS else None,
+            "traffic": traffic,
+            "edge": seen.result()["state"],
+            "base": _base(host, base.result()),
+            "slots": slots,
+            "releases": releases,
+            "schema": schema.result(),
+            "drift": drift,
+            "checks": _checks(host),
+        }
+
+
+def _slot(host: Host, slot: str, containers: list[dict[str, Any]], releases: Mapping[str, Any]) -> dict[str, Any]:
+    mine = [c for c in containers if (c["Config"]["Labels"] or {}).get("steady.slot") == slot]
+    record = host.slot(slot)
+    release = releases.get(record.get("release") or "") or {}
+    roles = release.get("roles") or {}
+    web = [c for c in mine if roles.get(service_of(c), "web") == "web"]
+    hands = [c for c in mine if roles.get(service_of(c)) in ("worker", "scheduler")]
+    up = [c for c in web if is_running(c)]
+    expected = sum(int(n) for n in (release.get("replicas") or {}).values()) or len(web)
+    if not mine:
+        state = "absent"
+    elif not up:
+        state = "stopped"
+    else:
+        state = "running" if len(up) >= expected else "partial"
+    return {
+        "release": record.get("release"),
+        "state": state,
+        "ready": state == "running" and all(is_healthy(c) for c in up),
+        "workers": ("running" if any(map(is_running, hands)) else "stopped") if release.get("workers") else "none",
+        "warm_until": record.get("warm_until"),
+    }
+
+
+def _base(host: Host, containers: list[dict[str, Any]]) -> str:
+    """``none`` before anything was set up and when no state service exists; else whether they run."""
+    record = host.files.read_json("base/base.json")
+    if record is None:
+        return "absent"
+    expected = set(record.get("services") or [])
+    if not expected:
+        return "none"
+    running = {service_of(c) for c in containers if is_running(c)} & expected
+    return "running" if running == expected else "partial" if running else "absent"
+
+
+def _traffic(seen: Mapping[str, Any]) -> dict[str, Any]:
+    traffic = seen.get("traffic") or {}
+    return {
+        "live": traffic.get("live") or "none",
+        "canary": traffic.get("canary") or "",
+        "share": int(traffic.get("share") or 0),
+    }
+
+
+def _drift(
+    host: Host, slots: Mapping[str, Any], base: list[dict[str, Any]], edge: Mapping[str, Any]
+) -> list[str]:
+    """What is not as we left it, each with what it means."""
+    found = [str(sentence) for sentence in edge.get("drift") or []]
+    for container in base:
+        role = (container["Config"]["Labels"] or {}).get("com.docker.compose.oneoff")
+        record = host.files.read_json("base/base.json") or {}
+        if record and role != "True" and service_of(container) not in (record.get("services") or []):
+            found.append(f"container {container['Name'].lstrip('/')} runs outside our releases (a plain compose up?)")
+    for slot, state in slots.items():
+        if state["state"] == "partial":
+            found.append(f"slot {slot} runs only in part")
+    return found
+
+
+def _checks(host: Host) -> list[dict[str, Any]]:
+    """What only this host can say for go or no-go."""
+    return [_state_directory(host), *(_free(host, where, name) for where, name in _disks(host))]
+
+
+def _disks(host: Host) -> list[tuple[str, str]]:
+    state = _existing(host.files.root)
+    try:
+        docker = host.docker("info", "--format", "{{.DockerRootDir}}").strip()
+    except RunbookError:
+        docker = ""
+    return [(state, "disk")] + ([(docker, "docker_disk")] if docker and os.path.isdir(docker) else [])
+
+
+def _existing(path: str) -> str:
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def _free(host: Host, where: str, name: str) -> dict[str, Any]:
+    free = shutil.disk_usage(where).free // 2**20
+    wanted = int(host.settings.get("min_free_mib") or MIN_FREE_MIB)
+    short = free < wanted
+    return {
+        "name": name,
+        "status": "no_go" if short else "go",
+        "detail": f"{free} MiB free in {where}" + (f", {wanted} MiB are needed" if short else ""),
+        "next_step": "Free space (docker image prune), or lower service_min_free_mib." if short else "",
+    }
+
+
+def _state_directory(host: Host) -> dict[str, Any]:
+    where = _existing(host.files.root)
+    read_only = bool(os.statvfs(where).f_flag & os.ST_RDONLY) or not os.access(where, os.W_OK)
+    return {
+        "name": "state_directory",
+        "status": "no_go" if read_only else "go",
+        "detail": f"{host.files.root} cannot be written" if read_only else f"{host.files.root} can be written",
+        "next_step": "Run as root (become), and look whether its file system is mounted read-only." if read_only else "",
+    }

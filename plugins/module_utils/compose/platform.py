@@ -1,0 +1,231 @@
+# Copyright (c) 2026, the steady.runbooks authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The compose platform: the contract of ``run.contract`` on one Docker host."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from typing import Any, Mapping, Optional
+
+from ..errors import Refused, StepFailed
+from ..run.clock import Clock
+from ..run.contract import SLOTS, Address, Evidence, Observation, Progress, Release, other
+from ..run.files import Files
+from ..verify.watch import Sample
+from . import base, observe, slots
+from .docker import Docker
+from .edge import Edge
+from .edge_spec import EdgePort, EdgeSpec, Traffic
+from .host import EDGE_IMAGE, STATE, Host, address_on, is_running, service_of
+from .model import Understanding
+from .signals import BAD, SlotSource, sample_of
+from .archive import unpack
+
+CAPABILITIES = {"warm": True, "hold": True, "share": True, "jobs": True, "workers": True, "drain": True}
+
+
+class ComposePlatform:
+    """One service on this host. Made by :meth:`open` from a request; tests hand in their own parts."""
+
+    def __init__(self, host: Host, edge: Edge) -> None:
+        self.host = host
+        self.edge = edge
+
+    @classmethod
+    def open(cls, request: Mapping[str, Any]) -> ComposePlatform:
+        settings = dict(request["settings"])
+        files = Files(os.path.join(request.get("state_directory") or STATE, settings["name"]))
+        docker = Docker()
+        clock = Clock()
+        host = Host(settings, dict(request.get("secrets") or {}), docker, files, clock)
+        return cls(host, Edge(files.path("edge"), settings["name"], docker, clock))
+
+    def capabilities(self) -> dict[str, bool]:
+        return dict(CAPABILITIES)
+
+    def describe(self) -> Observation:
+        return observe.describe(self.host, self.edge)
+
+    def fetch(self, release: Release, progress: Progress) -> Evidence:
+        return slots.fetch(self.host, release, progress)
+
+    def prepare(self, release: Release) -> Evidence:
+        """Unpack the source that the plan left in ``incoming``; at once, so a kill leaves all of it or nothing."""
+        files, where = self.host.files, f"releases/{release['id']}"
+        if not files.exists(f"{where}/source"):
+            archive = f"incoming/{release['source_digest']}.tar"
+            if not files.exists(archive):
+                raise StepFailed(
+                    f"the source of {release['version']} is not on the host any more",
+                    code="source_missing",
+                    next_step="Run the same command again: the plan brings it.",
+                )
+            files.remove("releases/.new")
+            files.directory("releases/.new")
+            unpack(files.path(archive), files.path("releases/.new"))
+            files.directory(where)
+            os.rename(files.path("releases/.new"), files.path(f"{where}/source"))
+        known = self.host.release(release["id"]) or {}
+        kept = {name: known[name] for name in ("jobs_done", "previous", "live_since") if name in known}
+        self.host.save_release({**release, **kept})
+        return {"changed": not known}
+
+    def base(self, release: Release, progress: Progress) -> Evidence:
+        return base.start_base(self.host, release, progress)
+
+    def run_job(self, release: Release, service: str, progress: Progress) -> Evidence:
+        return base.run_job(self.host, release, service, progress)
+
+    def stage(self, slot: str, release: Release, progress: Progress) -> Evidence:
+        beside = self.host.release(self.host.slot(other(slot)).get("release") or "")
+        edge = self.edge.ensure(self._spec(release, beside))
+        return {**slots.stage(self.host, self.edge, slot, release, progress), "edge": edge}
+
+    def shift(self, slot: str) -> Evidence:
+        before = self.edge.traffic()
+        if before == Traffic(slot):
+            return {"changed": False}
+        if before.live == "hold":
+            self.edge.release_hold(slot)
+        else:
+            self.edge.set_traffic(Traffic(slot))
+        return {"changed": True, "before": before.as_dict()}
+
+    def drain(self, slot: str, seconds: float, progress: Progress) -> Evidence:
+        return {"changed": False, **self.edge.drain(slot, seconds, progress)}
+
+    def hold(self) -> Evidence:
+        if self.edge.traffic().live == "hold":
+            return {"changed": False}
+        self.edge.hold()
+        return {"changed": True}
+
+    def handover(self, slot: str, progress: Progress) -> Evidence:
+        return slots.handover(self.host, slot, progress)
+
+    def halt(self, slot: str) -> Evidence:
+        return slots.halt(self.host, slot)
+
+    def retire(self, slot: str) -> Evidence:
+        return slots.retire(self.host, slot)
+
+    def close(self) -> Evidence:
+        if self.edge.observe()["state"] == "absent" or self.edge.traffic().live == "none":
+            return {"changed": False}
+        self.edge.set_traffic(Traffic("none"))
+        return {"changed": True}
+
+    def settle(self, slot: str, release: Release, warm_until: Optional[float], previous: Optional[str]) -> Evidence:
+        """The record of who serves; the edge then has exactly this release's ports."""
+        host, beside = self.host, other(slot)
+        known = host.release(release["id"]) or release
+        host.save_release({**known, "previous": previous, "live_since": host.clock.now()})
+        host.save_slot(slot, {"release": release["id"], "warm_until": None})
+        idle = host.slot(beside)
+        warm = any(is_running(c) for c in host.slot_containers(beside))
+        if idle:
+            host.save_slot(beside, {**idle, "warm_until": warm_until if warm else None})
+        edge = self.edge.ensure(self._spec(release, None))
+        host.files.remove("incoming")
+        return {"changed": True, "edge": edge, "warm_until": warm_until if warm and idle else None}
+
+    def counters(self) -> dict[str, dict[str, float]]:
+        counted = {slot: self.edge.counters(slot) for slot in SLOTS}
+        return {
+            slot: {"requests": one["requests"], "errors": sum(one[name] for name in BAD)} for slot, one in counted.items()
+        }
+
+    def source(self, slot: str, overdue_seconds: float) -> SlotSource:
+        return SlotSource(
+            self.edge, slot, self.host.clock, overdue_seconds, lambda since: slots.logs(self.host, slot, since, 1000)
+        )
+
+    def history(self, slot: str, since: float) -> Sample:
+        now = self.host.clock.now()
+        return sample_of(self.edge.log(since, now), slot, now)
+
+    def health(self, slot: str) -> tuple[bool, str]:
+        return slots.health(self.host, slot)
+
+    def logs(self, slot: str, since: float, lines: int = 200) -> list[str]:
+        return slots.logs(self.host, slot, since, lines)
+
+    def entrances(self) -> list[dict[str, Any]]:
+        path = (self.host.settings.get("proof") or {}).get("path")
+        release = self._live_release()
+        ready = (release.get("render") or {}).get("ready") or {}
+        return [
+            {
+                "host": port.host_ip if port.host_ip not in ("", "0.0.0.0", "::") else "127.0.0.1",
+                "port": port.published,
+                "path": path or (ready.get(port.service) or {}).get("path") or "/",
+                "mode": port.mode,
+            }
+            for port in self._ports(release)
+        ]
+
+    def address(self, slot: Optional[str], service: str, port: Optional[int]) -> Address:
+        """In a slot: the container's own address. Without one: where the edge publishes it."""
+        if slot is None:
+            return self._entrance(service, port)
+        release = self.host.release(self.host.slot(slot).get("release") or "") or {}
+        ports = [p for p in self._ports(release) if service in ("", p.service) and port in (None, p.target)]
+        name = ports[0].service if ports else service
+        for container in self.host.slot_containers(slot):
+            where = address_on(container, self.host.edge_network)
+            if service_of(container) == name and where and (ports or port):
+                return where, port or ports[0].target
+        raise StepFailed(
+            f"no container of {name or 'a web service'} in {slot} answers at port {port or 'any'}",
+            code="no_address",
+            next_step="Name service and port as they are in the compose file.",
+        )
+
+    def probe_token(self) -> str:
+        """Made once for a service, and known to the edge and to us."""
+        content = self.host.files.read("edge.token")
+        if content is None:
+            content = secrets.token_urlsafe(24).encode()
+            self.host.files.write("edge.token", content)
+        return content.decode()
+
+    def _entrance(self, service: str, port: Optional[int]) -> Address:
+        for entry in self._ports(self._live_release()):
+            if service in ("", entry.service) and port in (None, entry.target, entry.published):
+                return (entry.host_ip if entry.host_ip not in ("", "0.0.0.0", "::") else "127.0.0.1"), entry.published
+        raise Refused(
+            f"{service or 'no service'} publishes no port {port or ''} that the edge serves",
+            code="no_entrance",
+            next_step="Name a published service and port in service_smoke_tests.",
+        )
+
+    def _live_release(self) -> Release:
+        live = self.edge.traffic().live
+        return self.host.release(self.host.slot(live).get("release") or "") or {} if live in ("blue", "green") else {}
+
+    def _ports(self, *releases: Optional[Mapping[str, Any]]) -> tuple[EdgePort, ...]:
+        found: dict[tuple[str, int], EdgePort] = {}
+        for release in releases:
+            if not release:
+                continue
+            for service, port in Understanding.from_dict(release["understanding"]).edge_ports:
+                entry = EdgePort(port.host_ip, port.published, service, port.target, port.mode)
+                found.setdefault((port.host_ip, port.published), entry)
+        return tuple(found.values())
+
+    def _spec(self, release: Release, beside: Optional[Release]) -> EdgeSpec:
+        settings = self.host.settings
+        page = settings.get("edge_maintenance")
+        html = self.host.files.read(f"releases/{release['id']}/source/{page}") if page else None
+        return EdgeSpec(
+            service=self.host.service,
+            image=settings.get("edge_image") or EDGE_IMAGE,
+            ports=self._ports(release, beside),
+            probe_token=self.probe_token(),
+            trusted=tuple(settings.get("edge_trusted") or ()),
+            hold_seconds=int(settings["hold_seconds"]),
+            maintenance_html=(html or b"").decode(errors="replace"),
+        )

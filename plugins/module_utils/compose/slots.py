@@ -1,0 +1,161 @@
+# Copyright (c) 2026, the steady.runbooks authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Slots: a release rendered into one file of its own, started, stopped and removed as a whole."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Mapping
+
+from ..run.contract import Evidence, Progress, Release, other
+from ..run.waiter import wait_for
+from .edge import Edge
+from .host import Host, is_running, service_of
+from .images import ensure_present
+from .model import Understanding
+from .ready import look
+from .render import slot_model
+
+
+def stage(host: Host, edge: Edge, slot: str, release: Release, progress: Progress) -> Evidence:
+    """Render the slot unless it is this release's already, start its web services, wait for them and for the edge."""
+    begun = host.clock.monotonic()
+    record = host.slot(slot)
+    if record.get("release") != release["id"] or not host.files.exists(f"slots/{slot}/compose.json"):
+        render(host, slot, release)
+        host.save_slot(slot, {"release": release["id"]})
+    host.compose(host.slot_project(slot), f"slots/{slot}/compose.json", "up", "--detach", "--no-deps", *names(release, slot, "web"))
+    wait_ready(host, slot, release, ("web",), progress)
+    ready = host.clock.monotonic() - begun
+    edge.wait_ready(slot, 15)
+    return {"changed": True, "slot": slot, "ready_seconds": round(ready, 3), "say": f"ready after {ready:.1f} s"}
+
+
+def render(host: Host, slot: str, release: Release) -> None:
+    """Write the slot's compose file. It holds values of the environment in clear text: only root can read it."""
+    rendered = slot_model(
+        host.rendered(release),
+        Understanding.from_dict(release["understanding"]),
+        service=host.service,
+        slot=slot,
+        release=release["id"],
+        pins=release["images"],
+        paths=host.paths(release["id"]),
+    )
+    host.files.write(f"slots/{slot}/compose.json", json.dumps(rendered, indent=1))
+
+
+def names(release: Release, slot: str, *roles: str) -> list[str]:
+    """The services of a slot with one of these roles, as they are called there."""
+    return [f"{name}-{slot}" for name, role in sorted(release["roles"].items()) if role in roles]
+
+
+def wait_ready(host: Host, slot: str, release: Release, roles: tuple[str, ...], progress: Progress) -> None:
+    """Wait until every container of these roles is ready; a crash is told at once, with its last words."""
+    understanding = Understanding.from_dict(release["understanding"])
+    mine = {name for name, role in release["roles"].items() if role in roles}
+    begun = host.clock.monotonic()
+
+    def seen() -> tuple[bool, Any]:
+        containers = [c for c in host.slot_containers(slot) if service_of(c) in mine]
+        states = [look(host.docker, c, understanding.services[service_of(c)].readiness, host.edge_network) for c in containers]
+        waiting = [state for state in states if not state.ready]
+        progress(f"{len(states) - len(waiting)} of {len(states)} ready after {host.clock.monotonic() - begun:.0f} s")
+        return bool(states) and not waiting, [state.seen for state in waiting]
+
+    wait_for(
+        seen,
+        what=f"{release['version']} ready in {slot}",
+        timeout=host.settings["start_seconds"],
+        clock=host.clock,
+        interval=0.1,
+        next_step="See its logs in the run's report; raise service_start_seconds if it only needs longer.",
+    )
+
+
+def handover(host: Host, slot: str, progress: Progress) -> Evidence:
+    """Workers: the new ones start, then the old ones stop. Schedulers, and workers of which two must never run: the reverse."""
+    changed = False
+    for role, first in (("worker", "start"), ("scheduler", "stop")):
+        for action in (first, "stop" if first == "start" else "start"):
+            where = slot if action == "start" else other(slot)
+            changed = _hand(host, where, role, action, progress) or changed
+    return {"changed": changed, "say": f"workers run in {slot}" if changed else ""}
+
+
+def _hand(host: Host, slot: str, role: str, action: str, progress: Progress) -> bool:
+    release = host.release(host.slot(slot).get("release") or "")
+    services = names(release, slot, role) if release else []
+    if not services or release is None:
+        return False
+    up = {service_of(c) for c in host.slot_containers(slot) if is_running(c)}
+    wanted = {name for name, its in release["roles"].items() if its == role}
+    if action == "start":
+        host.compose(host.slot_project(slot), f"slots/{slot}/compose.json", "up", "--detach", "--no-deps", *services)
+        wait_ready(host, slot, release, (role,), progress)
+        return not wanted <= up
+    if wanted & up:
+        host.compose(host.slot_project(slot), f"slots/{slot}/compose.json", "stop", *services, timeout=300)
+        return True
+    return False
+
+
+def halt(host: Host, slot: str) -> Evidence:
+    """Stop all containers of a slot and keep them."""
+    running = [c["Id"] for c in host.slot_containers(slot) if is_running(c) or c["State"]["Status"] == "restarting"]
+    if running:
+        host.docker("stop", *running, timeout=300)
+    record = host.slot(slot)
+    if record:
+        host.save_slot(slot, {**record, "warm_until": None})
+    return {"changed": bool(running), "slot": slot}
+
+
+def retire(host: Host, slot: str) -> Evidence:
+    """Remove a slot: its containers, its own networks, its rendered file. Volumes belong to the base and stay."""
+    containers = host.slot_containers(slot)
+    known = host.slot(slot)
+    file = f"slots/{slot}/compose.json"
+    if host.files.exists(file):
+        host.compose(host.slot_project(slot), file, "down", "--remove-orphans", "--volumes", timeout=300)
+    if host.slot_containers(slot):
+        host.docker("rm", "--force", "--volumes", *[c["Id"] for c in containers], timeout=300)
+    host.files.remove(f"slots/{slot}")
+    return {"changed": bool(containers or known), "slot": slot}
+
+
+def fetch(host: Host, release: Mapping[str, Any], progress: Progress) -> Evidence:
+    """Bring the images of a release here, by digest."""
+    pulled = ensure_present(host.docker, dict(release["images"]), progress)
+    return {"changed": bool(pulled), "pulled": pulled}
+
+
+def health(host: Host, slot: str) -> tuple[bool, str]:
+    """Whether all containers that should run do, and none is unhealthy."""
+    release = host.release(host.slot(slot).get("release") or "") or {}
+    roles = release.get("roles") or {}
+    for container in host.slot_containers(slot):
+        state = container["State"]
+        status = (state.get("Health") or {}).get("Status")
+        name = container["Name"].lstrip("/")
+        if roles.get(service_of(container)) == "web" or is_running(container):
+            if not is_running(container):
+                return False, f"{name} is {state['Status']} (exit {state['ExitCode']})"
+            if status == "unhealthy":
+                return False, f"{name} is unhealthy"
+        if int(container.get("RestartCount") or 0) > 0:
+            return False, f"{name} was restarted {container['RestartCount']} times"
+    return True, "healthy"
+
+
+def logs(host: Host, slot: str, since: float, lines: int) -> list[str]:
+    """The last *lines* of each container of a slot since a time, in order of time."""
+    found: list[tuple[str, str]] = []
+    for container in host.slot_containers(slot):
+        said = host.docker.run("logs", "--timestamps", "--since", f"{since:.3f}", "--tail", str(lines), container["Id"])
+        for line in (said.stdout + said.stderr).splitlines():
+            stamp, _space, text = line.partition(" ")
+            found.append((stamp, f"{service_of(container)}: {text}"))
+    return [text for _stamp, text in sorted(found)][-lines:]

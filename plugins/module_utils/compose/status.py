@@ -1,0 +1,109 @@
+# Copyright (c) 2026, the steady.runbooks authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a service runs, told to people and programs; nothing is changed."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Mapping
+
+from ..errors import StepFailed
+from ..run.contract import Observation
+from ..run.journal import unfinished
+from ..run.ledger import Ledger
+from ..run.lock import HostLock
+from ..run.verification import check_release
+from ..verify.smoke import check_log_errors
+from .platform import ComposePlatform
+
+LOG_ERRORS = 5
+
+
+def status(params: Mapping[str, Any]) -> dict[str, Any]:
+    """What module ``compose_info`` answers."""
+    platform = ComposePlatform.open(params)
+    host = platform.host
+    observed = platform.describe()
+    live = observed["live"]
+    record = observed["releases"].get(observed["slots"][live]["release"] or "") if live else None
+    run = _run(platform)
+    head = Ledger(host.files).head()
+    return {
+        "live": record or {},
+        "observed": observed,
+        "run": run,
+        "head": head,
+        "text": "\n".join(_lines(host.service, observed, run, head, host.clock.now())) + "\n",
+    }
+
+
+def verified(params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Smoke tests and version through the edge, and the log since the live release started; all must be well."""
+    platform = ComposePlatform.open(params)
+    live = platform.edge.traffic().live
+    record = platform.host.release(platform.host.slot(live).get("release") or "") if live in ("blue", "green") else None
+    if not record:
+        raise StepFailed("no release serves here", code="nothing_live", next_step="Apply an update (apply_update.yml).")
+    results = check_release(platform, platform.host.settings, platform.host.secrets, platform.host.clock, None, record)
+    limit = (platform.host.settings.get("watch") or {}).get("log_errors")
+    lines = platform.logs(live, record.get("live_since") or 0.0, 100)
+    results.append(check_log_errors(lines, LOG_ERRORS if limit in (None, False) else limit, platform.host.secrets.values()))
+    bad = [result for result in results if not result["ok"]]
+    if bad:
+        raise StepFailed(
+            f"{len(bad)} of {len(results)} checks failed: " + "; ".join(f"{one['name']}: {one['seen']}" for one in bad),
+            code="checks_failed",
+            last_seen=results,
+            next_step="status.yml tells what runs; rollback.yml goes back to the release before.",
+        )
+    return results
+
+
+def _run(platform: ComposePlatform) -> dict[str, Any]:
+    files, clock = platform.host.files, platform.host.clock
+    held, present = HostLock(files, clock).holder(), unfinished(files, clock)
+    if not held and not present:
+        return {}
+    intent = (present.intent() if present else None) or {}
+    steps = [event for event in (present.events() if present else []) if event["event"] == "step"]
+    return {
+        "state": "live" if held else "dead",
+        "run": (held or {}).get("run") or (present.run if present else ""),
+        "runbook": (held or intent).get("runbook"),
+        "direction": intent.get("direction"),
+        "from": intent.get("from"),
+        "to": intent.get("to"),
+        "started": intent.get("started"),
+        "step": steps[-1]["title"] if steps else "",
+    }
+
+
+def _lines(service: str, observed: Observation, run: Mapping[str, Any], head: Mapping[str, Any], now: float) -> list[str]:
+    releases = observed["releases"]
+    lines = [f"{service}: edge {observed['edge']}, state services {observed['base']}, schema {observed['schema'] or 'none'}"]
+    for slot, state in observed["slots"].items():
+        version = (releases.get(state["release"] or "") or {}).get("version") or "-"
+        words = [f"  {slot}: {version}", state["state"]]
+        words += ["serves"] if slot == observed["live"] else []
+        words += ["not healthy"] if state["state"] == "running" and not state["ready"] else []
+        left = (state["warm_until"] or 0) - now
+        words += [f"warm for {left:.0f} s more"] if left > 0 and state["state"] == "running" else []
+        lines.append(", ".join(words))
+    traffic = observed["traffic"]
+    if traffic["live"] not in releases and traffic["live"] not in ("blue", "green"):
+        lines.append(f"  traffic: {traffic['live']}")
+    for record in sorted(releases.values(), key=lambda one: one.get("live_since") or 0):
+        since = record.get("live_since")
+        told = f"live since {_time(since)}" if since else "never live"
+        lines.append(f"  release {record['version']} ({record['id']}), {told}")
+    lines += [f"  drift: {sentence}" for sentence in observed["drift"]]
+    if run:
+        verb = "is at work" if run["state"] == "live" else "DIED; run recover.yml"
+        lines.append(f"  run {run['run']} ({run['runbook']}) {verb}: {run['step']}")
+    return [*lines, f"  ledger: {head['seq']} entries, head {head['hash'][:16]}"]
+
+
+def _time(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

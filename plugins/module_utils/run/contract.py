@@ -1,0 +1,112 @@
+# Copyright (c) 2026, the steady.runbooks authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run needs from a platform. Nothing in this package knows more about one than this.
+
+Every call that changes something is level-triggered: it looks at what is true, makes its part true, and answers with
+evidence (a dict with at least ``changed``). Called again after a kill it finishes what it had begun.
+
+``describe()`` answers the *observation* that plans are made from::
+
+    {"live": "blue" | "green" | None,            # the slot that gets all new requests
+     "traffic": {"live", "canary", "share"},     # as the edge has it; live may be "hold" or "maintenance"
+     "edge": "running" | "stopped" | "absent" | "broken",
+     "base": "running" | "partial" | "absent" | "none",
+     "slots": {"blue": {"release": id | None, "state": "running" | "partial" | "stopped" | "absent",
+                        "ready": bool, "workers": "running" | "stopped" | "none", "warm_until": seconds | None},
+               "green": {...}},
+     "releases": {id: {"version", "previous", "schema", "commit", "images", "jobs_done", "strategy", "workers"}},
+     "schema": revision | None,                  # what the database says now; None when none is declared
+     "drift": [sentence, ...],                   # what is not as we left it
+     "checks": [{"name", "status", "detail", "next_step"}, ...]}   # what only the platform can see
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Optional, Protocol
+
+from ..verify.watch import Sample, Source
+
+Evidence = dict[str, Any]
+Observation = dict[str, Any]
+Release = dict[str, Any]
+Progress = Callable[[str], None]
+Address = tuple[str, int]
+
+SLOTS = ("blue", "green")
+
+
+def other(slot: str) -> str:
+    """The slot beside this one."""
+    return SLOTS[1 - SLOTS.index(slot)]
+
+
+class Platform(Protocol):
+    """One target on one platform."""
+
+    def describe(self) -> Observation:
+        """What runs now. Changes nothing."""
+
+    def fetch(self, release: Release, progress: Progress) -> Evidence:
+        """Bring what the release consists of to the target, by digest. Called before the lock is taken."""
+
+    def prepare(self, release: Release) -> Evidence:
+        """Keep the release's record and source, so that it can be started again later."""
+
+    def base(self, release: Release, progress: Progress) -> Evidence:
+        """Start the state services that are not running. Never recreates one that is there."""
+
+    def run_job(self, release: Release, service: str, progress: Progress) -> Evidence:
+        """Run a one-off service of the release to its end; once a release."""
+
+    def stage(self, slot: str, release: Release, progress: Progress) -> Evidence:
+        """Start a release in a slot without traffic and wait until it is ready and the edge can reach it."""
+
+    def shift(self, slot: str) -> Evidence:
+        """Give a slot all new requests, those held too; return when it has converged."""
+
+    def drain(self, slot: str, seconds: float, progress: Progress) -> Evidence:
+        """Wait until a slot has answered its last request; at the deadline cut what is left open."""
+
+    def hold(self) -> Evidence:
+        """Hold new requests instead of failing them, up to the declared longest time."""
+
+    def handover(self, slot: str, progress: Progress) -> Evidence:
+        """Make a slot's workers and schedulers the ones that run."""
+
+    def halt(self, slot: str) -> Evidence:
+        """Stop a slot and keep it, so that it can be looked at or started again."""
+
+    def retire(self, slot: str) -> Evidence:
+        """Remove a slot."""
+
+    def close(self) -> Evidence:
+        """No slot serves: the state before the first release."""
+
+    def settle(self, slot: str, release: Release, warm_until: Optional[float], previous: Optional[str]) -> Evidence:
+        """Record which release a slot serves, which was live before it, and how long the other slot is kept warm."""
+
+    def counters(self) -> dict[str, dict[str, float]]:
+        """``requests`` and ``errors`` by slot since the edge started counting."""
+
+    def source(self, slot: str, overdue_seconds: float) -> Source:
+        """Where a watch gets a slot's figures from; an open request older than *overdue_seconds* counts as bad."""
+
+    def history(self, slot: str, since: float) -> Sample:
+        """What users got from a slot since a time."""
+
+    def health(self, slot: str) -> tuple[bool, str]:
+        """Whether the slot's containers are all up and healthy, and what was seen."""
+
+    def logs(self, slot: str, since: float, lines: int = 200) -> list[str]:
+        """The slot's own log lines since a time, oldest first."""
+
+    def entrances(self) -> list[dict[str, Any]]:
+        """Where users come in: ``{"host", "port", "path", "mode"}`` each."""
+
+    def address(self, slot: Optional[str], service: str, port: Optional[int]) -> Address:
+        """Where a service answers: in a slot directly, or (slot None) through the edge."""
+
+    def probe_token(self) -> str:
+        """The secret by which the edge knows our own requests."""

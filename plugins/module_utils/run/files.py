@@ -1,0 +1,108 @@
+# Copyright (c) 2026, the steady.runbooks authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""State on disk, written so that a power cut leaves the old content or the new one, never half of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from typing import Any
+
+
+class Files:
+    """The files below one directory. Paths are relative to it; a simulation hands in a directory of its own."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def path(self, *parts: str) -> str:
+        return os.path.join(self.root, *parts)
+
+    def exists(self, path: str) -> bool:
+        return os.path.lexists(self.path(path))
+
+    def names(self, path: str = "") -> list[str]:
+        """Sorted names in a directory; none when it does not exist."""
+        try:
+            return sorted(os.listdir(self.path(path)))
+        except FileNotFoundError:
+            return []
+
+    def directory(self, path: str = "", mode: int = 0o700) -> str:
+        """Make a directory (and those above it) that only we can read, and return where it is."""
+        where = self.path(path) if path else self.root
+        os.makedirs(where, mode=mode, exist_ok=True)
+        return where
+
+    def read(self, path: str) -> bytes | None:
+        """The content, or None when there is no such file."""
+        try:
+            with open(self.path(path), "rb") as stream:
+                return stream.read()
+        except FileNotFoundError:
+            return None
+
+    def read_json(self, path: str) -> Any:
+        """The document, or None when there is no such file or its content is no JSON (an older format, an edit)."""
+        content = self.read(path)
+        try:
+            return None if content is None else json.loads(content)
+        except ValueError:
+            return None
+
+    def write(self, path: str, content: bytes | str, mode: int = 0o600) -> None:
+        """Replace a file at once and durably."""
+        where = self.path(path)
+        self.directory(os.path.dirname(path))
+        handle, temporary = tempfile.mkstemp(prefix=".new-", dir=os.path.dirname(where))
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                os.fchmod(stream.fileno(), mode)
+                stream.write(content.encode() if isinstance(content, str) else content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.rename(temporary, where)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+        self._sync(os.path.dirname(where))
+
+    def write_json(self, path: str, document: Any, mode: int = 0o600) -> None:
+        self.write(path, json.dumps(document, indent=1, sort_keys=True) + "\n", mode)
+
+    def append(self, path: str, line: bytes, durable: bool = True) -> None:
+        """Add one line. With *durable* it is on the disk when this returns."""
+        self.directory(os.path.dirname(path))
+        handle = os.open(self.path(path), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(handle, line)
+            if durable:
+                os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def truncate(self, path: str, size: int) -> None:
+        with open(self.path(path), "r+b") as stream:
+            stream.truncate(size)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def remove(self, path: str) -> None:
+        """Remove a file or a whole directory; not being there is fine."""
+        where = self.path(path)
+        if os.path.isdir(where) and not os.path.islink(where):
+            shutil.rmtree(where)
+        elif os.path.lexists(where):
+            os.unlink(where)
+            self._sync(os.path.dirname(where))
+
+    def _sync(self, directory: str) -> None:
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

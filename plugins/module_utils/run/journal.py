@@ -1,0 +1,75 @@
+# Copyright (c) 2026, the steady.runbooks authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run has set out to do, what it did, and how it ended: one directory a run.
+
+``intent.json`` is written before anything changes and says from, to and direction. ``steps.jsonl`` is the step log,
+for people and progress; nothing is ever decided from it. ``result.json`` is written last. ``run.current`` names the
+run that has an intent and no result yet.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from .clock import Clock
+from .files import Files
+
+CURRENT = "run.current"
+RUN_ID = re.compile(r"^[0-9]{8}T[0-9]{6}-[a-z_]+-[0-9a-f]{6}$")
+
+
+class Journal:
+    """The journal of one run."""
+
+    def __init__(self, files: Files, run: str, clock: Clock) -> None:
+        self.files = files
+        self.run = run
+        self.clock = clock
+        self.where = f"runs/{run}"
+
+    def intend(self, intent: dict[str, Any]) -> None:
+        """Write down durably what is about to be done; called again when the direction turns."""
+        self.files.write_json(f"{self.where}/intent.json", intent)
+        self.files.write(CURRENT, self.run + "\n")
+
+    def intent(self) -> dict[str, Any] | None:
+        return self.files.read_json(f"{self.where}/intent.json")
+
+    def log(self, event: str, **details: Any) -> None:
+        """Add a line to the step log. Not made durable: nothing depends on it."""
+        line = json.dumps({"at": round(self.clock.now(), 3), "event": event, **details}, default=str)
+        self.files.append(f"{self.where}/steps.jsonl", line.encode() + b"\n", durable=False)
+
+    def events(self) -> list[dict[str, Any]]:
+        """The step log; a torn last line is left out."""
+        content = self.files.read(f"{self.where}/steps.jsonl") or b""
+        return [json.loads(line) for line in content.splitlines(keepends=True) if line.endswith(b"\n")]
+
+    def finish(self, result: dict[str, Any]) -> None:
+        """Write the result; from now on the run is over."""
+        self.files.write_json(f"{self.where}/result.json", result)
+        if (self.files.read(CURRENT) or b"").decode().strip() == self.run:
+            self.files.remove(CURRENT)
+
+    def result(self) -> dict[str, Any] | None:
+        return self.files.read_json(f"{self.where}/result.json")
+
+    def request_return(self, by: dict[str, Any]) -> None:
+        """Ask a run that watches to go back; it looks for this every second."""
+        self.files.write_json(f"{self.where}/return.json", by)
+
+    def return_requested(self) -> dict[str, Any] | None:
+        return self.files.read_json(f"{self.where}/return.json")
+
+
+def unfinished(files: Files, clock: Clock) -> Journal | None:
+    """The run that has an intent and no result: at work now, or dead."""
+    name = (files.read(CURRENT) or b"").decode(errors="replace").strip()
+    if not RUN_ID.match(name):
+        return None
+    journal = Journal(files, name, clock)
+    return None if journal.result() is not None else journal

@@ -1,0 +1,266 @@
+# Copyright (c) 2026, the steady.runbooks authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Plans: pure functions from what was observed to the ordered steps that make a goal true.
+
+A plan is data. Its hash covers everything that matters for what it would do, so it can be approved by hash, and
+acting refuses when a plan made again from a fresh observation has another one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Optional
+
+from ..errors import Refused
+from .contract import Observation, Release, other
+from .schema import lives_with
+
+Step = dict[str, Any]
+Plan = dict[str, Any]
+
+
+def _step(do: str, title: str, undo: str = "", **args: Any) -> Step:
+    return {"do": do, "title": title, "undo": undo, "args": args}
+
+
+def towards(
+    observed: Observation,
+    slot: str,
+    release: Release,
+    *,
+    new: bool = False,
+    jobs: tuple[str, ...] = (),
+    verify: bool = True,
+    watch: bool = False,
+) -> list[Step]:
+    """The steps that make *release* in *slot* the one that serves. What is true already needs no step."""
+    version, beside, name = release["version"], other(slot), release["id"]
+    now, old = observed["slots"][slot], observed["slots"][beside]
+    exclusive = _exclusive(observed, release)
+    serving = observed["live"] == slot
+    steps: list[Step] = []
+    if new:
+        steps.append(_step("prepare", f"Keep the source and the record of {version}", "remove them", release=name))
+    if now["release"] not in (None, release["id"]):
+        steps.append(_step("retire", f"Remove {_named(observed, now['release'])} from {slot}", "apply it again", slot=slot))
+    if observed["base"] in ("absent", "partial"):
+        steps.append(_step("base", "Start the state services", "none: they hold data", release=name))
+    if exclusive and not serving and old["state"] in ("running", "partial"):
+        steps.append(_step("hold", "Hold requests", "let them through again"))
+        steps.append(_step("halt", f"Stop {_named(observed, old['release'])} in {beside}", "start it again", slot=beside))
+    done = (observed["releases"].get(release["id"]) or {}).get("jobs_done") or []
+    for job in jobs:
+        if job not in done:
+            steps.append(_step("run_job", f"Run {job} of {version}", "none: see the release's schema", release=name, service=job))
+    if not (now["release"] == release["id"] and now["state"] == "running" and now["ready"]):
+        steps.append(_step("stage", f"Start {version} in {slot} and wait until it is ready", f"stop {slot}", slot=slot, release=name))
+    if verify and not serving:
+        steps.append(_step("verify", f"Check {version} in {slot} before anybody uses it", slot=slot, release=name))
+    if not serving or observed["traffic"]["share"]:
+        steps.append(_step("shift", f"Send all requests to {slot}", _shift_undo(observed), slot=slot))
+    if release.get("workers") and (now["workers"] != "running" or old["workers"] == "running"):
+        steps.append(_step("handover", f"Hand workers over to {slot}", f"hand them back to {beside}", slot=slot))
+    if watch:
+        steps.append(_step("watch", f"Watch {version}", slot=slot, release=name))
+    steps.append(_step("settle", f"Settle on {version}", slot=slot, release=name))
+    return steps
+
+
+def back(observed: Observation, origin: Optional[dict[str, Any]], goal: dict[str, Any], release: Optional[Release]) -> list[Step]:
+    """The steps that undo: towards where the run came from, with what it started stopped and kept to be looked at.
+
+    *origin* and *goal* are ``{"slot", "release"}``; *release* is the record of the origin's release, None before the
+    first one.
+    """
+    slot = goal["slot"]
+    staged = observed["slots"][slot]["release"] == goal["release"]
+    halt = _step("halt", f"Stop {slot} and keep it to be looked at", slot=slot)
+    if origin is None or release is None:
+        return [_step("close", "Take everything from the edge"), *([halt] if staged else [])]
+    steps = towards(observed, origin["slot"], release, verify=False)
+    stopped = any(step["do"] == "halt" for step in steps) or observed["slots"][slot]["state"] in ("stopped", "absent")
+    return steps if stopped or not staged else [*steps, halt]
+
+
+def _exclusive(observed: Observation, release: Release) -> bool:
+    """Whether this release cannot run beside the one in the other slot."""
+    records = [release, *(observed["releases"].get(state["release"] or "") or {} for state in observed["slots"].values())]
+    return any(record.get("strategy") == "hold" for record in records)
+
+
+def _shift_undo(observed: Observation) -> str:
+    return f"send them to {observed['live']}" if observed["live"] else "take everything from the edge"
+
+
+def _named(observed: Observation, release: Optional[str]) -> str:
+    return (observed["releases"].get(release or "") or {}).get("version") or release or "nothing"
+
+
+def assemble(
+    runbook: str,
+    observed: Observation,
+    release: Release,
+    slot: str,
+    steps: list[Step],
+    *,
+    service: str,
+    notes: list[str],
+    settings_digest: str = "",
+) -> Plan:
+    """Put a plan together and give it its hash."""
+    live = observed["live"]
+    origin = {"slot": live, "release": observed["slots"][live]["release"]} if live else None
+    return sealed(
+        {
+            "runbook": runbook,
+            "service": service,
+            "from": origin and {**origin, "version": _named(observed, origin["release"])},
+            "to": {"slot": slot, "release": release["id"], **{name: release[name] for name in ("version", "images")}},
+            "schema": {"live": observed["schema"], "release": release.get("schema") or {}},
+            "settings": settings_digest,
+            "steps": steps,
+            "notes": notes,
+        }
+    )
+
+
+def sealed(plan: Plan) -> Plan:
+    """The plan with its hash: 16 hexadecimal digits over everything in it."""
+    content = {name: value for name, value in plan.items() if name != "hash"}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return {**content, "hash": hashlib.sha256(text.encode()).hexdigest()[:16]}
+
+
+def apply_update(observed: Observation, release: Release, *, accept_one_way: bool = False) -> tuple[str, list[Step], list[str]]:
+    """Slot, steps and notes for a new release."""
+    live, notes = observed["live"], []
+    current = observed["releases"].get(observed["slots"][live]["release"]) if live else None
+    if live and observed["slots"][live]["release"] == release["id"] and observed["slots"][live]["ready"]:
+        return live, [], [f"{release['version']} is live already, from the same images, source and settings"]
+    slot = other(live) if live else _free(observed, release)
+    wanted = (release.get("schema") or {}).get("revision")
+    if current and wanted and wanted != observed["schema"] and release["jobs"]:
+        known = [*observed["releases"].values(), release]
+        if not lives_with(current, wanted, known):
+            if not accept_one_way:
+                raise Refused(
+                    f"there would be no way back: {current['version']} cannot live with schema {wanted}",
+                    code="no_way_back",
+                    last_seen={"schema": observed["schema"], "release": current.get("schema")},
+                    next_step="Split the change into expand and contract releases, or accept it with -e accept_one_way=true.",
+                )
+            notes.append(f"Point of no return: after the migration to {wanted}, {current['version']} cannot serve again.")
+    if live and _exclusive(observed, release):
+        notes.append("Old and new cannot run at once: requests are held while one stops and the other starts.")
+    return slot, towards(observed, slot, release, new=True, jobs=tuple(release["jobs"]), watch=True), notes
+
+
+def _free(observed: Observation, release: Release) -> str:
+    """The slot for a first release: one that holds it already, else an empty one."""
+    for slot, state in observed["slots"].items():
+        if state["release"] == release["id"]:
+            return str(slot)
+    return next((slot for slot, state in observed["slots"].items() if state["release"] is None), "blue")
+
+
+def choose_rollback(observed: Observation, wanted: Optional[str]) -> Release:
+    """The record of the release to go back to: the one named (id or version), else the one that was live before."""
+    live = observed["live"]
+    current = observed["slots"][live]["release"] if live else None
+    releases = observed["releases"]
+    if wanted:
+        found = [r for r in releases.values() if wanted in (r["id"], r["version"])]
+        if not found:
+            raise Refused(
+                f"no release {wanted} is kept on this host",
+                code="unknown_release",
+                last_seen=[f"{r['version']} ({r['id']})" for r in releases.values()],
+                next_step="Name one of the releases kept here (status.yml lists them), or apply it as an update.",
+            )
+        chosen = sorted(found, key=lambda r: r.get("live_since") or 0)[-1]
+    else:
+        previous = (releases.get(current or "") or {}).get("previous")
+        if not previous or previous not in releases:
+            raise Refused(
+                "there is nothing to roll back to: no release was live before the present one",
+                code="nothing_to_roll_back_to",
+                last_seen=[f"{r['version']} ({r['id']})" for r in releases.values() if r["id"] != current],
+                next_step="Name a release with -e release=VERSION if one is listed (status.yml), or apply an update.",
+            )
+        chosen = releases[previous]
+    if chosen["id"] == current:
+        raise Refused(
+            f"{chosen['version']} is live already",
+            code="already_live",
+            next_step="Name another release (status.yml lists them).",
+        )
+    check_schema(observed, chosen)
+    return dict(chosen)
+
+
+def check_schema(observed: Observation, release: Release) -> None:
+    """Refuse a release that cannot live with the database as it is, naming one that can."""
+    known = list(observed["releases"].values())
+    if lives_with(release, observed["schema"], known):
+        return
+    live = observed["live"]
+    current = observed["slots"][live]["release"] if live else None
+    safe = [r for r in known if r["id"] not in (release["id"], current) and lives_with(r, observed["schema"], known)]
+    nearest = max(safe, key=lambda r: r.get("live_since") or 0)["version"] if safe else None
+    raise Refused(
+        f"{release['version']} cannot live with the database: schema {observed['schema']} is live, "
+        f"it knows {', '.join((release.get('schema') or {}).get('compatible') or []) or 'another one'}",
+        code="schema_incompatible",
+        last_seen={"schema": observed["schema"], "release": release.get("schema")},
+        next_step=f"Roll back to {nearest} (-e release={nearest}), which can."
+        if nearest
+        else "Downgrade the database first (its migration tool), or apply a new release that fits it.",
+    )
+
+
+def rollback(observed: Observation, release: Release) -> tuple[str, list[Step], list[str]]:
+    """Slot, steps and notes for going back to a release that is kept here: warm where it still runs."""
+    slot = next((s for s, state in observed["slots"].items() if state["release"] == release["id"]), None)
+    slot = slot or (other(observed["live"]) if observed["live"] else "blue")
+    warm = observed["slots"][slot]["ready"] and observed["slots"][slot]["release"] == release["id"]
+    notes = [f"{'Warm' if warm else 'Cold'}: {release['version']} {'still runs' if warm else 'is started again'} in {slot}."]
+    return slot, towards(observed, slot, release, verify=not warm), notes
+
+
+def switch(observed: Observation, watch: bool = True) -> tuple[Release, str, list[Step], list[str]]:
+    """Release, slot, steps and notes for flipping to the other slot, whichever way that is."""
+    live = observed["live"]
+    slot = other(live) if live else next((s for s, state in observed["slots"].items() if state["release"]), None)
+    release = observed["releases"].get(observed["slots"][slot]["release"] or "") if slot else None
+    if not slot or not release:
+        raise Refused(
+            "the other slot is empty: there is nothing to switch to",
+            code="nothing_to_switch_to",
+            next_step="Apply an update, which stages a release there.",
+        )
+    check_schema(observed, release)
+    return dict(release), slot, towards(observed, slot, dict(release), watch=watch), []
+
+
+def retire(observed: Observation) -> list[Step]:
+    """Remove the slot that serves nobody."""
+    idle = [slot for slot, state in observed["slots"].items() if slot != observed["live"] and state["release"]]
+    if observed["live"] is None:
+        return []
+    return [_step("retire", f"Remove {_named(observed, observed['slots'][slot]['release'])} from {slot}", "apply it again", slot=slot) for slot in idle]
+
+
+def describe_steps(plan: Plan) -> str:
+    """The plan for people: what `--diff` prints, and exactly what a run does."""
+    origin = plan["from"]
+    head = f"{plan['runbook']} {plan['service']}: {origin['version'] if origin else 'nothing'} -> {plan['to']['version']}"
+    lines = [f"{head} (plan {plan['hash']})"]
+    for number, step in enumerate(plan["steps"], 1):
+        undo = f"  [undo: {step['undo']}]" if step["undo"] else ""
+        lines.append(f"  {number}. {step['title']}{undo}")
+    lines += [f"  - {service}: {image}" for service, image in sorted(plan["to"]["images"].items())]
+    lines += [f"  ! {note}" for note in plan["notes"]]
+    return "\n".join(lines if plan["steps"] else [*lines, "  nothing to do"]) + "\n"

@@ -1,0 +1,62 @@
+# Copyright (c) 2026, the steady.runbooks authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From a runbook's name, an observation and a request to a plan. Pure: nothing is read or changed here."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from ..errors import Refused
+from . import plan as plans
+from .contract import Observation, Release
+from .manifest import check_type
+
+Request = Mapping[str, Any]
+
+
+def make_plan(observed: Observation, request: Request) -> tuple[plans.Plan, Release]:
+    """The plan and the record of the release that it is about.
+
+    *request* is ``{"runbook", "service", "release": record of a new release or None, "options": {...}}``. Raise
+    :class:`Refused` when what is asked for cannot or must not be done.
+    """
+    runbook, options = request["runbook"], request["options"]
+    digest = request.get("settings_digest", "")
+    common = {"service": request["service"], "settings_digest": digest}
+    if runbook == "apply_update":
+        release = dict(request["release"])
+        _check_type(observed, release)
+        slot, steps, notes = plans.apply_update(observed, release, accept_one_way=bool(options.get("accept_one_way")))
+        notes = [*release.get("notes", []), *notes]
+    elif runbook == "rollback":
+        release = plans.choose_rollback(observed, options.get("release"))
+        slot, steps, notes = plans.rollback(observed, release)
+    elif runbook == "blue_green_switch":
+        release, slot, steps, notes = plans.switch(observed)
+    elif runbook == "retire":
+        slot, release = _live(observed)
+        steps, notes = plans.retire(observed), []
+    else:
+        raise Refused(f"{runbook} is no runbook that plans", code="unknown_runbook", next_step="See README's table.")
+    return plans.assemble(runbook, observed, release, slot, steps, notes=notes, **common), release
+
+
+def _live(observed: Observation) -> tuple[str, Release]:
+    live = observed["live"]
+    record = observed["releases"].get(observed["slots"][live]["release"] or "") if live else None
+    if not live or not record:
+        raise Refused(
+            "no release serves here, so nothing can be told to be left over",
+            code="nothing_live",
+            next_step="Apply an update first (apply_update.yml).",
+        )
+    return live, record
+
+
+def _check_type(observed: Observation, release: Release) -> None:
+    live = observed["live"]
+    current = observed["releases"].get(observed["slots"][live]["release"] or "") if live else None
+    if current and release.get("manifest"):
+        check_type(release["manifest"], current["version"])

@@ -1,0 +1,112 @@
+# Copyright (c) 2026, the steady.runbooks authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What each step of a plan does. Each looks at what is true and makes its part true; none knows whether it ran before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import StepFailed
+from ..verify.settings import parse_watch
+from .contract import other
+from .engine import Context
+from .switching import end_proof, mark, start_proof, watch_slot
+from .verification import check_release
+
+Evidence = dict[str, Any]
+Args = dict[str, Any]
+
+
+def prepare(context: Context, args: Args) -> Evidence:
+    return context.platform.prepare(context.releases[args["release"]])
+
+
+def base(context: Context, args: Args) -> Evidence:
+    return context.platform.base(context.releases[args["release"]], context.progress)
+
+
+def run_job(context: Context, args: Args) -> Evidence:
+    return context.platform.run_job(context.releases[args["release"]], args["service"], context.progress)
+
+
+def stage(context: Context, args: Args) -> Evidence:
+    return context.platform.stage(args["slot"], context.releases[args["release"]], context.progress)
+
+
+def verify(context: Context, args: Args) -> Evidence:
+    """The declared smoke tests and the version endpoint, against the slot itself."""
+    release = context.releases[args["release"]]
+    results = check_release(context.platform, context.settings, context.secrets, context.clock, args["slot"], release)
+    bad = [result for result in results if not result["ok"]]
+    if bad:
+        raise StepFailed(
+            f"{len(bad)} of {len(results)} checks failed, first {bad[0]['name']}: {bad[0]['seen']}",
+            code="checks_failed",
+            last_seen=results,
+            next_step="See the service's own logs for these requests.",
+        )
+    return {"changed": False, "checks": results, "say": f"{len(results)} checks passed" if results else "no checks declared"}
+
+
+def hold(context: Context, args: Args) -> Evidence:
+    context.held = True
+    start_proof(context)
+    return context.platform.hold()
+
+
+def halt(context: Context, args: Args) -> Evidence:
+    return context.platform.halt(args["slot"])
+
+
+def retire(context: Context, args: Args) -> Evidence:
+    return context.platform.retire(args["slot"])
+
+
+def close(context: Context, args: Args) -> Evidence:
+    return context.platform.close()
+
+
+def handover(context: Context, args: Args) -> Evidence:
+    return context.platform.handover(args["slot"], context.progress)
+
+
+def shift(context: Context, args: Args) -> Evidence:
+    """Send all requests to a slot, with our own probes as the proof, and let the old one finish its requests."""
+    slot = args["slot"]
+    start_proof(context)
+    mark(context, slot)
+    said = context.platform.shift(slot)
+    proof = end_proof(context, slot)
+    drained = context.platform.drain(other(slot), context.settings["drain_seconds"], context.progress)
+    if proof.get("breach") and context.forward:
+        raise StepFailed(
+            f"users noticed the switch: {proof['why']}",
+            code="switch_breached",
+            last_seen=proof,
+            next_step="Look at the failed probes; declare what is acceptable in service_proof if it is.",
+        )
+    say = f"{proof['say']}; drained in {drained['drained_s']:.1f} s, {drained['cut']} cut" if proof else "not probed"
+    return {**said, "proof": proof, "drained": drained, "say": say}
+
+
+def watch(context: Context, args: Args) -> Evidence:
+    """Watch the slot under real traffic; a failed watch fails the step, and the run goes back."""
+    return watch_slot(context, args["slot"], parse_watch(context.settings.get("watch") or {}))
+
+
+def settle(context: Context, args: Args) -> Evidence:
+    """Record who serves, and until when the other slot is kept warm."""
+    slot, release = args["slot"], context.releases[args["release"]]
+    origin = context.intent["from"]
+    pushed = context.forward and context.intent["runbook"] != "rollback" and origin
+    previous = origin["release"] if pushed and origin["release"] != release["id"] else release.get("previous")
+    warm_until = context.clock.now() + context.settings["warm_seconds"]
+    return context.platform.settle(slot, release, warm_until, previous)
+
+
+HANDLERS = {
+    handler.__name__: handler
+    for handler in (prepare, base, run_job, stage, verify, hold, halt, retire, close, handover, shift, watch, settle)
+}

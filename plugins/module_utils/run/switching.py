@@ -1,0 +1,112 @@
+# Copyright (c) 2026, the steady.runbooks authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The two steps in which users could notice something: the switch, which is proved, and the watch after it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import RunbookError, StepFailed
+from ..verify.judge import baseline_of, fixed_limits
+from ..verify.proof import confirmed
+from ..verify.settings import Watch, parse_proof
+from ..verify.watch import overdue_bound, watch
+from .contract import other
+from .engine import Context
+from .waiter import wait_for
+
+BASELINE_SECONDS = 120.0
+BEFORE_SECONDS = 0.2  # of probing before the switch, and
+AFTER_SECONDS = 0.3  # after the first answer of the new slot
+
+
+def start_proof(context: Context) -> None:
+    """Begin to probe every entrance as a user would; goes on until :func:`end_proof`."""
+    if context.prober is not None or context.probing is None:
+        return
+    entrances = [entrance for entrance in context.platform.entrances() if entrance["mode"] == "http"]
+    if not entrances:
+        return
+    context.counted = context.platform.counters()
+    slow_ms = parse_proof(context.settings.get("proof")).max_gap_ms + held_ms(context)
+    context.prober = context.probing(entrances, context.platform.probe_token(), slow_ms)
+    context.prober.start()
+    context.clock.sleep(BEFORE_SECONDS)
+
+
+def held_ms(context: Context) -> int:
+    """How long a request may wait on purpose: as long as a hold is declared to last."""
+    return 1000 * int(context.settings["hold_seconds"]) if context.held else 0
+
+
+def mark(context: Context, slot: str) -> None:
+    """The switch to *slot* comes next."""
+    if context.prober is not None:
+        context.prober.mark(slot)
+
+
+def end_proof(context: Context, slot: str) -> dict[str, Any]:
+    """Wait until the new slot answers our probes, stop probing and say how it went; {} when nothing could be probed."""
+    prober, context.prober = context.prober, None
+    if prober is None:
+        return {}
+    try:
+        wait_for(
+            lambda: (prober.seen(slot), None), what="the new slot answers", timeout=5, clock=context.clock, interval=0.01
+        )
+        context.clock.sleep(AFTER_SECONDS)
+    except RunbookError:
+        pass  # the proof says it: there was no first response of the new slot
+    proof = prober.stop()
+    declared = context.settings.get("proof")
+    verdict = confirmed(proof, context.counted, context.platform.counters(), declared, held_ms(context))
+    context.evidence.setdefault("proof", verdict)
+    return verdict
+
+
+def watch_slot(context: Context, slot: str, declared: Watch) -> dict[str, Any]:
+    """Watch *slot* under real traffic. Raise :class:`StepFailed` when it fails, or when somebody asks to go back."""
+    platform, clock = context.platform, context.clock
+    old = platform.history(other(slot), clock.now() - BASELINE_SECONDS)
+    asked: dict[str, Any] = {}
+
+    def preempted() -> bool:
+        asked.update(context.journal.return_requested() or {})
+        return bool(asked)
+
+    verdict = watch(
+        platform.source(slot, overdue_bound(old.latencies_ms or [])),
+        fixed_limits(declared.limits, baseline_of([old], BASELINE_SECONDS)),
+        slot=slot,
+        seconds=declared.seconds,
+        checkpoints=declared.checkpoints,
+        clock=clock,
+        on_progress=lambda line: context.progress(_said(line)),
+        preempted=preempted,
+        healthy=lambda: platform.health(slot),
+    )
+    context.evidence["watch"] = verdict.as_dict()
+    say = f"{verdict.outcome}: {'; '.join(verdict.reasons) or 'within all limits'}"
+    if verdict.outcome == "preempted":
+        raise StepFailed(
+            f"{(asked.get('actor') or {}).get('user', 'somebody')} asked this run to go back (run {asked.get('run')})",
+            code="preempted",
+            last_seen=asked,
+            next_step="",
+        )
+    if verdict.outcome == "fail":
+        raise StepFailed(
+            f"the release failed its watch: {'; '.join(verdict.reasons)}",
+            code="watch_failed",
+            last_seen=verdict.as_dict(),
+            next_step="The incident record has its logs; mend it in a new release.",
+        )
+    return {"changed": False, "watch": verdict.as_dict(), "say": say}
+
+
+def _said(line: dict[str, Any]) -> str:
+    p95 = f", p95 {line['recent_p95_ms']:.0f} ms" if line["recent_p95_ms"] is not None else ""
+    bad = line["errors"] + line["overdue"]
+    return f"{line['elapsed_s']} of {line['of_s']} s: {line['requests']} requests, {bad} bad{p95}"
