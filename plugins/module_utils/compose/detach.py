@@ -23,7 +23,8 @@ from ..run.files import Files
 from ..run.journal import RUN_ID, Journal
 from ..run.lock import HostLock, busy, process_identity
 
-_START = "import importlib, sys; importlib.import_module(sys.argv[1]).main()"
+# The archive is put on the path here: in PYTHONPATH, Python would run what Ansible has in it for itself.
+_START = "import importlib, sys; sys.path.insert(0, sys.argv[2]); importlib.import_module(sys.argv[1]).main()"
 
 
 def start_run(params: Mapping[str, Any], act: str) -> dict[str, Any]:
@@ -43,12 +44,11 @@ def start_run(params: Mapping[str, Any], act: str) -> dict[str, Any]:
     }
     with open(os.path.join(where, "act.log"), "ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-B", "-c", _START, act],
+            [sys.executable, "-B", "-c", _START, act, code],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             cwd="/",
-            env={**os.environ, "PYTHONPATH": code},
             start_new_session=True,
         )
     assert process.stdin is not None

@@ -140,6 +140,8 @@ class _BoundedSocket:
     def __init__(self, plain: socket.socket) -> None:
         self.plain = plain
         self.deadline = 0.0
+        self.readers = 0
+        self.closing = False
 
     def sendall(self, data: bytes) -> None:
         self.plain.settimeout(_left(self.deadline))
@@ -150,6 +152,7 @@ class _BoundedSocket:
         return self.plain.recv_into(buffer)
 
     def makefile(self, _mode: str) -> io.BufferedReader:
+        self.readers += 1
         return io.BufferedReader(_Reader(self))
 
     def abort(self) -> None:
@@ -157,7 +160,15 @@ class _BoundedSocket:
             self.plain.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        self.plain.close()
+        """Close as sockets do: http.client closes before the body is read when no second request will follow."""
+        self.closing = True
+        if not self.readers:
+            self.plain.close()
+
+    def read_up(self) -> None:
+        self.readers -= 1
+        if self.closing:
+            self.close()
 
 
 class _Reader(io.RawIOBase):
@@ -170,6 +181,11 @@ class _Reader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         return self.source.receive(buffer)
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self.source.read_up()
 
 
 def _left(deadline: float) -> float:
