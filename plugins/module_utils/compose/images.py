@@ -14,12 +14,12 @@ from typing import Any, Callable
 
 from ..errors import CommandFailed, Refused, RunbookError
 from .docker import Docker
-from .model import Model, image_of, repository, services, unescape
+from .model import Model, image_of, registry_of, repository, services, unescape
+from .registry import digest_of
 from .roles import derive
 from .understand import near
 
 LOOK_SECONDS = 20
-LOOK_ALL_SECONDS = 45
 PULL_SECONDS = 900
 _DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 _ID = re.compile(r"^sha256:[0-9a-f]{64}$")
@@ -28,18 +28,26 @@ _ID = re.compile(r"^sha256:[0-9a-f]{64}$")
 def resolve(docker: Docker, model: Mapping[str, Any], names: Iterable[str]) -> tuple[dict[str, str], list[str]]:
     """Pins: compose service -> ``reference@sha256:…`` or, for an image that is only here, its id; and notes to show.
 
-    Raise :class:`Refused` (``image_unavailable``) naming the image and what the registry answered.
+    Raise :class:`Refused` (``image_unavailable``) naming the image, its services and what the registry answered.
     """
     wanted = {name: unescape(image_of(model, name)) for name in sorted(names)}
-    found = {image: image for image in wanted.values() if _DIGEST.search(image) or _ID.match(image)}
-    asked = sorted(set(wanted.values()) - set(found))
+    found: dict[str, str] = {}
     notes: list[str] = []
-    if asked:
+    silent: dict[str, CommandFailed] = {}
+    for image in sorted(set(wanted.values())):
+        if _DIGEST.search(image) or _ID.match(image):
+            found[image] = image
+            continue
+        registry = registry_of(image)
         try:
-            found.update(_digests(docker, asked, LOOK_ALL_SECONDS))
-        except CommandFailed:
-            for image in asked:
-                found[image] = _one(docker, image, notes)
+            if registry in silent:
+                raise silent[registry]
+            found[image] = f"{image}@{digest_of(docker, image)}"
+        except CommandFailed as answer:
+            if answer.code == "docker_slow":
+                silent[registry] = answer  # one that hangs is not waited for again
+            users = ", ".join(name for name, its in wanted.items() if its == image)
+            found[image] = _local(docker, image, users, answer, notes)
     return {name: found[image] for name, image in wanted.items()}, notes
 
 
@@ -124,32 +132,16 @@ def _checked(reference: Any) -> str:
     return reference
 
 
-def _digests(docker: Docker, images: list[str], timeout: float) -> dict[str, str]:
-    """Ask the registries through Compose, which has the logins of the docker command line."""
-    asking = {"services": {f"i{number}": {"image": image} for number, image in enumerate(images)}}
-    said = docker(
-        "compose", "--project-name", "x", "--file", "-", "config", "--resolve-image-digests", "--format", "json",
-        stdin=json.dumps(asking), timeout=timeout, cwd="/",
-    )  # fmt: skip
-    answer = services(json.loads(said))
-    return {image: str(answer[f"i{number}"]["image"]) for number, image in enumerate(images)}
-
-
-def _one(docker: Docker, image: str, notes: list[str]) -> str:
-    try:
-        return _digests(docker, [image], LOOK_SECONDS)[image]
-    except CommandFailed as answer:
-        said = docker.run("image", "inspect", image, timeout=LOOK_SECONDS)
-        if said.returncode:
-            raise _unavailable(image, "", str(answer.last_seen or answer.detail)) from None
-        local = json.loads(said.stdout)[0]
-        known = [one for one in local.get("RepoDigests") or [] if repository(one) == repository(image)]
-        pin = known[0] if known else str(local["Id"])
-        notes.append(
-            f"{image} is taken as it is on this host ({'its last known digest' if known else 'it has no digest'}): "
-            f"the registry said: {_sentence(answer)}"
-        )
-        return pin
+def _local(docker: Docker, image: str, users: str, answer: CommandFailed, notes: list[str]) -> str:
+    """The image as it is on this host, which is what ``docker compose up`` would have run."""
+    said = docker.run("image", "inspect", image, timeout=LOOK_SECONDS)
+    if said.returncode:
+        raise _unavailable(image, users, str(answer.last_seen or answer.detail))
+    local = json.loads(said.stdout)[0]
+    known = [one for one in local.get("RepoDigests") or [] if repository(one) == repository(image)]
+    what = "at its last known digest" if known else "by its id: it was never in a registry"
+    notes.append(f"{image} is taken as it is on this host, {what}. The registry said: {_sentence(answer)}")
+    return str(known[0] if known else local["Id"])
 
 
 def _here(docker: Docker, image: str) -> bool:

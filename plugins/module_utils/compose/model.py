@@ -82,7 +82,8 @@ class Member:
     self_migrating: bool = False
     grace_seconds: float = 10.0
     replicas: int = 1
-    depends_on: tuple[str, ...] = ()
+    # Compose service -> condition (service_started, service_healthy, service_completed_successfully).
+    depends_on: Mapping[str, str] = field(default_factory=dict)
     # Names under which containers of other projects knew it: real network name -> names. A slot never answers to them.
     outside_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     # Labels and variables that the user had taken away because other programs act on them.
@@ -111,6 +112,23 @@ class Understanding:
     def slot_members(self) -> tuple[Member, ...]:
         """What a slot is made of."""
         return self.of_role(*SLOT_ROLES)
+
+    def waves(self, *roles: str) -> list[list[str]]:
+        """Members with one of these roles in the order to start them: a wave may start when those before it are ready.
+
+        Compose itself would wait for its own, slow, view of health between them. Only ``service_healthy`` makes a wave:
+        the rest is ordered by Compose within one ``up``.
+        """
+        waiting = {
+            member.name: {one for one, condition in member.depends_on.items() if condition == "service_healthy"}
+            for member in self.of_role(*roles)
+        }
+        result: list[list[str]] = []
+        while waiting:
+            wave = [name for name, needs in waiting.items() if not needs & set(waiting)] or list(waiting)
+            result.append(wave)
+            waiting = {name: needs for name, needs in waiting.items() if name not in wave}
+        return result
 
     @property
     def exclusive(self) -> tuple[Member, ...]:
@@ -156,7 +174,6 @@ def _member(data: Mapping[str, Any]) -> Member:
             "ports": tuple(Port(**port) for port in data["ports"]),
             "readiness": Readiness(**data["readiness"]),
             "exclusive_why": tuple(data["exclusive_why"]),
-            "depends_on": tuple(data["depends_on"]),
             "removed": tuple(data["removed"]),
             "outside_names": {network: tuple(names) for network, names in data["outside_names"].items()},
         }
@@ -221,6 +238,12 @@ def repository(reference: str) -> str:
         if name.startswith(prefix):
             return name[len(prefix) :]
     return name
+
+
+def registry_of(reference: str) -> str:
+    """The registry that a reference names; ``docker.io`` when it names none."""
+    head, slash, _rest = reference.partition("/")
+    return head if slash and ("." in head or ":" in head or head == "localhost") else "docker.io"
 
 
 def unescape(text: str) -> str:

@@ -120,9 +120,16 @@ def _test(docker: Docker, container: Mapping[str, Any], test: tuple[str, ...], t
     inside = 'line=$(cat); exec "$0" -c "$line" </dev/null'
     try:
         said = docker.run(
-            "exec", "--interactive", str(container["Id"]), shell, "-c", inside, shell,
-            stdin=line, timeout=min(timeout, LOOK_SECONDS),
-        )  # fmt: skip
+            "exec",
+            "--interactive",
+            str(container["Id"]),
+            shell,
+            "-c",
+            inside,
+            shell,
+            stdin=line,
+            timeout=min(timeout, LOOK_SECONDS),
+        )
     except CommandFailed as slow:
         return Look(False, f"{name}: its healthcheck: {slow.detail}")
     if said.returncode == 0:

@@ -107,7 +107,8 @@ def base_model(
     """The compose file of the user's own project with what stays there: the state services, all volumes and networks.
 
     Bodies of services stay what they were, so that Compose finds nothing to change in a container that runs already.
-    *anchor_image* is any image: a service without containers names it to make networks and volumes that only slots use.
+    *anchor_image* is any image, here or not: a service without containers names it, so that Compose makes the networks
+    and volumes that only slots use.
     """
     states = {member.name for member in understanding.of_role("state")}
     rendered: dict[str, Any] = {}
@@ -128,6 +129,7 @@ def base_model(
     if volumes or networks:
         rendered[ANCHOR] = {
             "image": anchor_image,
+            "pull_policy": "never",
             "deploy": {"replicas": 0},
             "networks": dict.fromkeys(networks),
             "volumes": [
@@ -280,12 +282,15 @@ def _own_network(model: Mapping[str, Any], key: str, project: str, slot: str) ->
 def _networks(body: Mapping[str, Any], names: Iterable[str], own: Iterable[str]) -> dict[str, Any]:
     """``base.KEY``: the shared network without any name of the user's; ``slot.KEY``: its twin with all of them."""
     result: dict[str, Any] = {}
-    for key, options in networks_of(body).items():
-        shared = {option: value for option, value in options.items() if option != "aliases"}
-        result[f"base.{key}"] = shared or None
-        if key in own:
-            aliases = dict.fromkeys([*names, *(str(alias) for alias in options.get("aliases") or [])])
-            result[f"slot.{key}"] = {"aliases": list(aliases)}
+    theirs = networks_of(body)
+    twins = [key for key in theirs if key in own]
+    for key, options in theirs.items():
+        result[f"base.{key}"] = {option: value for option, value in options.items() if option != "aliases"} or None
+    for key in twins:
+        # The names that it has in a network without a twin go to the first one, so that it still finds itself.
+        sources = [key] + ([one for one in theirs if one not in own] if key == twins[0] else [])
+        aliases = [str(alias) for one in sources for alias in theirs[one].get("aliases") or []]
+        result[f"slot.{key}"] = {"aliases": list(dict.fromkeys([*names, *aliases]))}
     return result
 
 

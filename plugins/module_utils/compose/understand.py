@@ -114,7 +114,10 @@ def _member(
         self_migrating=slotted and (name in (settings.get("self_migrating") or ()) or migrates(body)),
         grace_seconds=seconds(body.get("stop_grace_period"), 10.0),
         replicas=_replicas(body),
-        depends_on=tuple(sorted(body.get("depends_on") or {})),
+        depends_on={
+            other: str((how or {}).get("condition") or "service_started")
+            for other, how in sorted((body.get("depends_on") or {}).items())
+        },
         outside_names={
             real_name(model, "networks", key): (*names, *(str(alias) for alias in options.get("aliases") or []))
             for key, options in networks_of(body).items()
