@@ -76,7 +76,6 @@ class ActionModule(ActionBase):
             "runbook": plan["runbook"],
             "run": run,
             "plan": plan["hash"],
-            "release": planned["release"],
             "options": planned.get("options") or {},
             "join": planned.get("join"),
             "settings": args["settings"],

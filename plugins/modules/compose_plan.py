@@ -135,7 +135,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        planned = plan_runbook(module.params, scratch=module.tmpdir, keep=not module.check_mode)
+        planned = plan_runbook(module.params, scratch=module.tmpdir, stays=not module.check_mode)
     except RunbookError as error:
         fail(module, error)
     text = planned.get("text", "")

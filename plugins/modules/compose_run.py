@@ -42,9 +42,6 @@ options:
     description: The hash of the plan to do.
     type: str
     required: true
-  release:
-    description: The record of the new release, from M(steady.runbooks.compose_plan).
-    type: dict
   options:
     description: The same options that were given to the plan.
     type: dict
@@ -134,7 +131,6 @@ def main() -> None:
             },
             "run": {"type": "str", "required": True},
             "plan": {"type": "str", "required": True},
-            "release": {"type": "dict"},
             "options": {"type": "dict", "default": {}},
             "join": {"type": "str"},
             "environment_name": {"type": "str", "default": ""},

@@ -24,7 +24,9 @@ from ..run.ledger import Ledger
 from ..run.lock import HostLock
 from ..run.runbooks import make_plan
 from ..run.steps import HANDLERS
+from ..verify.mask import Mask
 from ..verify.proof import Prober, Target
+from .archive import planned_release
 from .platform import ComposePlatform
 
 
@@ -43,18 +45,23 @@ def main() -> None:
 def act(platform: ComposePlatform, request: dict[str, Any], clock: Clock) -> dict[str, Any]:
     """One run from the lock to the ledger; whatever happens, a result is written."""
     files = platform.host.files
-    journal = Journal(files, request["run"], clock)
+    journal = Journal(files, request["run"], clock, Mask(request["secrets"].values()))
     lock = HostLock(files, clock)
     try:
-        if request.get("release"):
+        if request["runbook"] == "apply_update":
+            request["release"] = planned_release(files)
             platform.fetch(request["release"], lambda text: journal.log("progress", text=text))
         lock.acquire({"run": request["run"], "runbook": request["runbook"], "since": clock.now()})
-        refuse_dead_run(unfinished(files, clock))
+        dead = unfinished(files, clock)
+        if request["runbook"] == "recover":
+            request["dead"] = dead.intent() if dead else None
+        else:
+            refuse_dead_run(dead)
         observed = platform.describe()
         checks.gate(checks.go_no_go(observed, request["settings"]))
         plan, release = make_plan(observed, request)
         engine.same_plan(request["plan"], plan)
-        origin_id = plan["from"]["release"] if plan["from"] else None
+        start = plan["from"]["release"] if plan["from"] else None
         context = engine.Context(
             platform=platform,
             journal=journal,
@@ -64,11 +71,12 @@ def act(platform: ComposePlatform, request: dict[str, Any], clock: Clock) -> dic
             secrets=request["secrets"],
             releases={**observed["releases"], release["id"]: release},
             goal=release["id"],
+            ends=dead,
             handlers=HANDLERS,
             probing=lambda entrances, token, slow: prober(entrances, token, slow, clock),
         )
         who = {name: request.get(name) for name in ("actor", "reason", "environment")}
-        return engine.perform(context, plan, observed["releases"].get(origin_id or ""), who)
+        return engine.perform(context, plan, observed["releases"].get(start or ""), who)
     except RunbookError as error:
         return _not_begun(journal, request, error)
     finally:

@@ -10,6 +10,7 @@ import os
 import tarfile
 
 from ..errors import Refused
+from ..run.contract import Release
 from ..run.files import Files
 
 
@@ -27,10 +28,24 @@ def unpack(archive: str, where: str) -> None:
         tar.extractall(where, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))  # type: ignore[arg-type]
 
 
-def keep_source(files: Files, archive: str, digest: str) -> None:
-    """Keep the archive for the act, under its digest; what an earlier plan left there goes."""
-    for name in files.names("incoming"):
-        if name != f"{digest}.tar":
-            files.remove(f"incoming/{name}")
+def keep(files: Files, archive: str, release: Release) -> None:
+    """Keep source and record of a planned release for the act; what an earlier plan left there goes.
+
+    The record stays on the host because what it was understood from can contain secrets (a healthcheck's words).
+    """
+    files.remove("incoming")
     with open(archive, "rb") as stream:
-        files.write(f"incoming/{digest}.tar", stream.read())
+        files.write(f"incoming/{release['source_digest']}.tar", stream.read())
+    files.write_json("incoming/release.json", release)
+
+
+def planned_release(files: Files) -> Release:
+    """The record of the release that was planned last."""
+    record = files.read_json("incoming/release.json")
+    if not isinstance(record, dict):
+        raise Refused(
+            "the planned release is not on the host any more",
+            code="source_missing",
+            next_step="Run the same command again: the plan brings it.",
+        )
+    return record

@@ -37,7 +37,7 @@ def start_run(params: Mapping[str, Any], act: str) -> dict[str, Any]:
     where = files.directory(f"runs/{run}")
     code = _own_code(files, run)
     request = {
-        **{name: params[name] for name in ("runbook", "run", "plan", "settings", "secrets", "release", "options")},
+        **{name: params[name] for name in ("runbook", "run", "plan", "settings", "secrets", "options")},
         **{name: params[name] for name in ("actor", "reason", "registries", "state_directory")},
         "service": params["settings"]["name"],
         "environment": params["environment_name"],

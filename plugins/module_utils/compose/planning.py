@@ -17,17 +17,18 @@ from ..run.contract import Observation, Release
 from ..run.files import Files
 from ..run.journal import Journal, unfinished
 from ..run.lock import HostLock, busy
-from ..run.plan import describe_steps
+from ..run.plan import Plan, describe_steps
+from ..run.recover import ways
 from ..run.runbooks import make_plan
 from .act import refuse_dead_run
 from .images import apply_images, image_override, resolve
 from .platform import ComposePlatform
-from .archive import keep_source, unpack
+from .archive import keep, unpack
 from .understand import understand
 
 
-def plan_runbook(params: Mapping[str, Any], scratch: str, keep: bool) -> dict[str, Any]:
-    """What module ``compose_plan`` answers. *keep* is false in check mode: then nothing stays on the host."""
+def plan_runbook(params: Mapping[str, Any], scratch: str, stays: bool) -> dict[str, Any]:
+    """What module ``compose_plan`` answers. *stays* is false in check mode: then nothing stays on the host."""
     platform = ComposePlatform.open({**params, "service": params["settings"]["name"]})
     runbook, options = params["runbook"], params["options"]
     clock, files = platform.host.clock, platform.host.files
@@ -36,12 +37,14 @@ def plan_runbook(params: Mapping[str, Any], scratch: str, keep: bool) -> dict[st
         return joined
     observed = platform.describe()
     found = checks.go_no_go(observed, platform.host.settings)
-    seen = {"checks": found, "observed": observed, "options": options}
+    seen = {"checks": found, "observed": told(observed), "options": options}
     if runbook == "preflight" and not params["release"]:
         return seen
     checks.gate(found)
     release = new_release(platform, params, observed, scratch) if params["release"] else None
+    dead = unfinished(files, clock)
     request = {"runbook": runbook, "service": platform.host.service, "release": release, "options": options}
+    request["dead"] = dead.intent() if dead else None
     plan, record = make_plan(observed, {**request, "runbook": "apply_update" if runbook == "preflight" else runbook})
     approved = options.get("approved_plan")
     if approved and approved != plan["hash"]:
@@ -51,9 +54,30 @@ def plan_runbook(params: Mapping[str, Any], scratch: str, keep: bool) -> dict[st
             last_seen=describe_steps(plan),
             next_step="Look at the new plan (--check --diff) and approve that one.",
         )
-    if keep and release and plan["steps"]:
-        keep_source(files, params["archive"], release["source_digest"])
-    return {**seen, "plan": plan, "release": record, "text": describe_steps(plan)}
+    if stays and release and plan["steps"]:
+        keep(files, params["archive"], release)
+    return {**seen, "plan": plan, "release": brief(record), "text": _text(plan, observed, request)}
+
+
+def brief(record: Release) -> Release:
+    """What may leave the host of a release's record: nothing that was read out of the user's files."""
+    names = ("id", "version", "images", "commit", "source_digest", "type", "changes", "schema", "manifest", "roles")
+    return {name: record.get(name) for name in (*names, "strategy", "previous", "live_since")}
+
+
+def _text(plan: Plan, observed: Observation, request: Mapping[str, Any]) -> str:
+    """The plan for people; for a recovery with what the other way would do."""
+    text = describe_steps(plan)
+    if plan["runbook"] != "recover":
+        return text
+    away = "back" if plan["way"] == "finish" else "finish"
+    steps = ways(observed, request["dead"])[away]
+    return text + f"  the other way (-e direction={away}) would:\n" + "".join(f"    - {step['title']}\n" for step in steps)
+
+
+def told(observed: Observation) -> Observation:
+    """The observation as it may leave the host."""
+    return {**observed, "releases": {name: brief(record) for name, record in observed["releases"].items()}}
 
 
 def _present_run(files: Files, clock: Clock, runbook: str) -> Optional[dict[str, Any]]:

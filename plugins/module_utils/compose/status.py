@@ -16,6 +16,7 @@ from ..run.ledger import Ledger
 from ..run.lock import HostLock
 from ..run.verification import check_release
 from ..verify.smoke import check_log_errors
+from .planning import brief, told
 from .platform import ComposePlatform
 
 LOG_ERRORS = 5
@@ -31,8 +32,8 @@ def status(params: Mapping[str, Any]) -> dict[str, Any]:
     run = _run(platform)
     head = Ledger(host.files).head()
     return {
-        "live": record or {},
-        "observed": observed,
+        "live": brief(record) if record else {},
+        "observed": told(observed),
         "run": run,
         "head": head,
         "text": "\n".join(_lines(host.service, observed, run, head, host.clock.now())) + "\n",

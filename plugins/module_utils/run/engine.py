@@ -44,6 +44,7 @@ class Context:
     prober: Any = None  # the one that probes now
     counted: dict[str, Any] = field(default_factory=dict)  # the edge's counters when it began
     held: bool = False
+    ends: Optional[Journal] = None  # the dead run that this one ends
 
     @property
     def release(self) -> Release:
@@ -76,6 +77,9 @@ def perform(context: Context, plan: plans.Plan, origin: Optional[Release], who: 
         **who,
     }
     context.journal.intend(context.intent)
+    if context.ends is not None:
+        # From here on this run answers for what the dead one had begun.
+        context.ends.finish({"outcome": "recovered", "by": context.journal.run, "run": context.ends.run})
     steps: list[dict[str, Any]] = []
     failure: Optional[dict[str, Any]] = None
     outcome = "done"
@@ -111,14 +115,15 @@ def finish(
         "seconds": round(now - intent["started"], 3),
         "actor": intent.get("actor", {}),
         "reason": intent.get("reason", ""),
-        "rolled_back": intent["runbook"] == "rollback" or outcome == "undone",
+        "rolled_back": outcome == "undone" or intent["runbook"] == "rollback" or intent["plan"].get("way") == "back",
         "release": {name: release.get(name) for name in ("commit", "source_digest", "schema", "type", "changes")},
         "failure": failure,
         **context.evidence,
     }
+    result = context.journal.mask.data(result)
     if not any(entry.get("run") == context.journal.run for entry in context.ledger.entries()):
         context.ledger.append({"kind": "run", "time": now, **result})
-    result = {**result, "steps": steps, "head": context.ledger.head()}
+    result = {**result, "steps": context.journal.mask.data(steps), "head": context.ledger.head()}
     context.journal.finish(result)
     context.journal.log("end", outcome=outcome)
     return result

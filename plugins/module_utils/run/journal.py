@@ -5,7 +5,7 @@
 """What a run has set out to do, what it did, and how it ended: one directory a run.
 
 ``intent.json`` is written before anything changes and says from, to and direction. ``steps.jsonl`` is the step log,
-for people and progress; nothing is ever decided from it. ``result.json`` is written last. ``run.current`` names the
+for people and progress; nothing is ever decided from it. Secrets are masked in whatever is written for people. ``result.json`` is written last. ``run.current`` names the
 run that has an intent and no result yet.
 """
 
@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, Optional
 
+from ..verify.mask import Mask
 from .clock import Clock
 from .files import Files
 
@@ -25,10 +26,11 @@ RUN_ID = re.compile(r"^[0-9]{8}T[0-9]{6}-[a-z_]+-[0-9a-f]{6}$")
 class Journal:
     """The journal of one run."""
 
-    def __init__(self, files: Files, run: str, clock: Clock) -> None:
+    def __init__(self, files: Files, run: str, clock: Clock, mask: Optional[Mask] = None) -> None:
         self.files = files
         self.run = run
         self.clock = clock
+        self.mask = mask or Mask()
         self.where = f"runs/{run}"
 
     def intend(self, intent: dict[str, Any]) -> None:
@@ -41,7 +43,8 @@ class Journal:
 
     def log(self, event: str, **details: Any) -> None:
         """Add a line to the step log. Not made durable: nothing depends on it."""
-        line = json.dumps({"at": round(self.clock.now(), 3), "event": event, **details}, default=str)
+        told = self.mask.data({"at": round(self.clock.now(), 3), "event": event, **details})
+        line = json.dumps(told, default=str)
         self.files.append(f"{self.where}/steps.jsonl", line.encode() + b"\n", durable=False)
 
     def events(self) -> list[dict[str, Any]]:
@@ -51,7 +54,7 @@ class Journal:
 
     def finish(self, result: dict[str, Any]) -> None:
         """Write the result; from now on the run is over."""
-        self.files.write_json(f"{self.where}/result.json", result)
+        self.files.write_json(f"{self.where}/result.json", self.mask.data(result))
         if (self.files.read(CURRENT) or b"").decode().strip() == self.run:
             self.files.remove(CURRENT)
 

@@ -35,8 +35,12 @@ def towards(
     jobs: tuple[str, ...] = (),
     verify: bool = True,
     watch: bool = False,
+    previous: Optional[str] = None,
 ) -> list[Step]:
-    """The steps that make *release* in *slot* the one that serves. What is true already needs no step."""
+    """The steps that make *release* in *slot* the one that serves. What is true already needs no step.
+
+    *previous* is the release that a rollback will go back to from then on; without it the one that was known stays.
+    """
     version, beside, name = release["version"], other(slot), release["id"]
     now, old = observed["slots"][slot], observed["slots"][beside]
     exclusive = _exclusive(observed, release)
@@ -65,22 +69,25 @@ def towards(
         steps.append(_step("handover", f"Hand workers over to {slot}", f"hand them back to {beside}", slot=slot))
     if watch:
         steps.append(_step("watch", f"Watch {version}", slot=slot, release=name))
-    steps.append(_step("settle", f"Settle on {version}", slot=slot, release=name))
+    previous = previous or release.get("previous")
+    steps.append(_step("settle", f"Settle on {version}", slot=slot, release=name, previous=previous))
     return steps
 
 
-def back(observed: Observation, origin: Optional[dict[str, Any]], goal: dict[str, Any], release: Optional[Release]) -> list[Step]:
+def back(
+    observed: Observation, start: Optional[dict[str, Any]], goal: dict[str, Any], release: Optional[Release]
+) -> list[Step]:
     """The steps that undo: towards where the run came from, with what it started stopped and kept to be looked at.
 
-    *origin* and *goal* are ``{"slot", "release"}``; *release* is the record of the origin's release, None before the
+    *start* and *goal* are ``{"slot", "release"}``; *release* is the record of the start's release, None before the
     first one.
     """
     slot = goal["slot"]
     staged = observed["slots"][slot]["release"] == goal["release"]
     halt = _step("halt", f"Stop {slot} and keep it to be looked at", slot=slot)
-    if origin is None or release is None:
+    if start is None or release is None:
         return [_step("close", "Take everything from the edge"), *([halt] if staged else [])]
-    steps = towards(observed, origin["slot"], release, verify=False)
+    steps = towards(observed, start["slot"], release, verify=False)
     stopped = any(step["do"] == "halt" for step in steps) or observed["slots"][slot]["state"] in ("stopped", "absent")
     return steps if stopped or not staged else [*steps, halt]
 
@@ -89,6 +96,15 @@ def _exclusive(observed: Observation, release: Release) -> bool:
     """Whether this release cannot run beside the one in the other slot."""
     records = [release, *(observed["releases"].get(state["release"] or "") or {} for state in observed["slots"].values())]
     return any(record.get("strategy") == "hold" for record in records)
+
+
+def origin(observed: Observation) -> Optional[dict[str, Any]]:
+    """Where a run starts from: the slot and the release that serve; None before the first one."""
+    live = observed["live"]
+    if not live:
+        return None
+    release = observed["slots"][live]["release"]
+    return {"slot": live, "release": release, "version": _named(observed, release)}
 
 
 def _shift_undo(observed: Observation) -> str:
@@ -111,13 +127,11 @@ def assemble(
     settings_digest: str = "",
 ) -> Plan:
     """Put a plan together and give it its hash."""
-    live = observed["live"]
-    origin = {"slot": live, "release": observed["slots"][live]["release"]} if live else None
     return sealed(
         {
             "runbook": runbook,
             "service": service,
-            "from": origin and {**origin, "version": _named(observed, origin["release"])},
+            "from": origin(observed),
             "to": {"slot": slot, "release": release["id"], **{name: release[name] for name in ("version", "images")}},
             "schema": {"live": observed["schema"], "release": release.get("schema") or {}},
             "settings": settings_digest,
@@ -155,7 +169,9 @@ def apply_update(observed: Observation, release: Release, *, accept_one_way: boo
             notes.append(f"Point of no return: after the migration to {wanted}, {current['version']} cannot serve again.")
     if live and _exclusive(observed, release):
         notes.append("Old and new cannot run at once: requests are held while one stops and the other starts.")
-    return slot, towards(observed, slot, release, new=True, jobs=tuple(release["jobs"]), watch=True), notes
+    before = current["id"] if current and current["id"] != release["id"] else None
+    jobs = tuple(release["jobs"])
+    return slot, towards(observed, slot, release, new=True, jobs=jobs, watch=True, previous=before), notes
 
 
 def _free(observed: Observation, release: Release) -> str:
@@ -255,8 +271,8 @@ def retire(observed: Observation) -> list[Step]:
 
 def describe_steps(plan: Plan) -> str:
     """The plan for people: what `--diff` prints, and exactly what a run does."""
-    origin = plan["from"]
-    head = f"{plan['runbook']} {plan['service']}: {origin['version'] if origin else 'nothing'} -> {plan['to']['version']}"
+    start = plan["from"]
+    head = f"{plan['runbook']} {plan['service']}: {start['version'] if start else 'nothing'} -> {plan['to']['version']}"
     lines = [f"{head} (plan {plan['hash']})"]
     for number, step in enumerate(plan["steps"], 1):
         undo = f"  [undo: {step['undo']}]" if step["undo"] else ""

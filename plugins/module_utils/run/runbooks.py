@@ -10,6 +10,7 @@ from typing import Any, Mapping
 
 from ..errors import Refused
 from . import plan as plans
+from . import recover
 from .contract import Observation, Release
 from .manifest import check_type
 
@@ -35,6 +36,8 @@ def make_plan(observed: Observation, request: Request) -> tuple[plans.Plan, Rele
         slot, steps, notes = plans.rollback(observed, release)
     elif runbook == "blue_green_switch":
         release, slot, steps, notes = plans.switch(observed)
+    elif runbook == "recover":
+        return recover.plan(observed, request.get("dead"), options.get("direction") or "auto", **common)
     elif runbook == "retire":
         slot, release = _live(observed)
         steps, notes = plans.retire(observed), []

@@ -98,12 +98,8 @@ def watch(context: Context, args: Args) -> Evidence:
 
 def settle(context: Context, args: Args) -> Evidence:
     """Record who serves, and until when the other slot is kept warm."""
-    slot, release = args["slot"], context.releases[args["release"]]
-    origin = context.intent["from"]
-    pushed = context.forward and context.intent["runbook"] != "rollback" and origin
-    previous = origin["release"] if pushed and origin["release"] != release["id"] else release.get("previous")
     warm_until = context.clock.now() + context.settings["warm_seconds"]
-    return context.platform.settle(slot, release, warm_until, previous)
+    return context.platform.settle(args["slot"], context.releases[args["release"]], warm_until, args["previous"])
 
 
 HANDLERS = {

@@ -1,0 +1,105 @@
+# Copyright (c) 2026, the steady.runbooks authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ending a run that died: observe and plan again, towards where it was going or back to where it came from. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, Optional
+
+from ..errors import Refused
+from . import plan as plans
+from .contract import Observation, Release
+from .schema import lives_with
+
+Intent = Mapping[str, Any]
+
+
+def plan(
+    observed: Observation, dead: Optional[Intent], direction: str, *, service: str, settings_digest: str = ""
+) -> tuple[plans.Plan, Release]:
+    """The plan that ends the *dead* run, and the record of the release that will serve.
+
+    *direction* is ``finish``, ``back`` or ``auto``: the safe one of both.
+    """
+    if not dead:
+        raise Refused(
+            "no run has died here: there is nothing to recover",
+            code="nothing_to_recover",
+            next_step="status.yml tells what runs.",
+        )
+    safe, why = safe_direction(observed, dead)
+    way = safe if direction == "auto" else direction
+    if way == "back" and not _can_go_back(observed, dead):
+        raise Refused(
+            f"run {dead['run']} cannot be undone: {dead['from']['version']} cannot live with schema {observed['schema']}",
+            code="schema_incompatible",
+            next_step="Finish it: -e direction=finish.",
+        )
+    steps = ways(observed, dead)[way]
+    going_back = way == "back" and dead["from"]
+    release = _origin(observed, dead) if going_back else dead["release"]
+    assert release is not None
+    notes = [
+        f"Run {dead['run']} ({dead['runbook']}) set out from {_version(dead['from'])} to {dead['to']['version']} and died.",
+        f"This goes {'back' if way == 'back' else 'on'}" + (f": {why}" if way == safe else f"; the safe way would be {safe}: {why}"),
+    ]
+    document = {
+        "runbook": "recover",
+        "service": service,
+        "from": dead["from"],
+        "to": dead["to"],
+        "way": way,
+        "schema": {"live": observed["schema"], "release": release.get("schema") or {}},
+        "settings": settings_digest,
+        "steps": steps,
+        "notes": notes,
+    }
+    return plans.sealed(document), dict(release)
+
+
+def ways(observed: Observation, dead: Intent) -> dict[str, list[plans.Step]]:
+    """What both ways would do now: ``{"finish": steps, "back": steps}``."""
+    release, goal = dead["release"], dead["to"]
+    if dead["runbook"] == "retire":
+        finish = plans.retire(observed)
+        return {"finish": finish, "back": finish}
+    planned = {step["do"] for step in dead["plan"]["steps"]}
+    settled = next((step["args"] for step in dead["plan"]["steps"] if step["do"] == "settle"), {})
+    finish = plans.towards(
+        observed,
+        goal["slot"],
+        release,
+        new="prepare" in planned,
+        jobs=tuple(step["args"]["service"] for step in dead["plan"]["steps"] if step["do"] == "run_job"),
+        watch="watch" in planned,
+        previous=settled.get("previous"),
+    )
+    return {"finish": finish, "back": plans.back(observed, dead["from"], goal, _origin(observed, dead))}
+
+
+def safe_direction(observed: Observation, dead: Intent) -> tuple[str, str]:
+    """Which way is safe, and why."""
+    if dead["direction"] == "back":
+        return "back", "it was going back already"
+    if dead["runbook"] in ("rollback", "retire"):
+        return "finish", "where it was going is what was known to be good"
+    if not dead["from"]:
+        return "finish", "nothing served before"
+    if not _can_go_back(observed, dead):
+        return "finish", f"{dead['from']['version']} cannot live with schema {observed['schema']}"
+    return "back", f"{dead['from']['version']} was known to be good, and {dead['to']['version']} had not passed"
+
+
+def _can_go_back(observed: Observation, dead: Intent) -> bool:
+    release = _origin(observed, dead)
+    return release is None or lives_with(release, observed["schema"], [*observed["releases"].values(), dead["release"]])
+
+
+def _origin(observed: Observation, dead: Intent) -> Optional[Release]:
+    return observed["releases"].get(dead["from"]["release"]) if dead["from"] else None
+
+
+def _version(end: Optional[Mapping[str, Any]]) -> str:
+    return str(end["version"]) if end else "nothing"
