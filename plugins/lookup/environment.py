@@ -19,6 +19,7 @@ description:
     plain text X. Set it once, in C(group_vars/X/).
   - Refused are an environment that is missing, unknown, empty, a pattern, C(all), C(ungrouped), a group that is no
     environment, a host that belongs to two environments, and a C(--limit) that leaves no host of the environment.
+  - The same holds for C(promote_from), where it is taken.
   - Refused are extra variables that nobody knows. Known are C(env), those in O(takes), every documented option of
     this collection's roles, and the ones that begin with C(ansible_), C(awx_) or C(tower_).
   - Refused is a template in the value of any extra variable. Values that are computed belong in the inventory.
@@ -97,12 +98,17 @@ class LookupModule(LookupBase):
         guard.check_variables(extra, takes, guard.documented_options(COLLECTION))
         if context.CLIARGS.get("syntax") and not extra.get("env"):
             return "localhost"
-        return guard.check_environment(
-            extra.get("env"),
-            variables.get("groups", {}),
-            _marks(self._loader).get,
-            variables.get("ansible_play_hosts_all"),
-        )
+        groups, mark_of = variables.get("groups", {}), _marks(self._loader).get
+        limited = variables.get("ansible_play_hosts_all")
+        environment = guard.check_environment(extra.get("env"), groups, mark_of, limited)
+        for name in ("promote_from", "service_promote_from"):
+            if extra.get(name) and guard.check_environment(extra[name], groups, mark_of, field=name) == environment:
+                raise Refused(
+                    f"{name} is the environment that is acted on, {environment}",
+                    code="environment",
+                    next_step=f"Name the environment that {environment} takes its release from.",
+                )
+        return environment
 
 
 @lru_cache(maxsize=1)

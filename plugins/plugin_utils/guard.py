@@ -92,8 +92,9 @@ def check_environment(
     groups: Mapping[str, list[str]],
     mark_of: Callable[[str], Any],
     limited: Iterable[str] | None = None,
+    field: str = "env",
 ) -> str:
-    """Return the environment that *value* names, or refuse.
+    """Return the environment that *value*, given as the variable *field*, names, or refuse.
 
     *groups* are the inventory's groups with the names of their hosts. *mark_of* gives the unrendered variable
     ``runbooks_environment`` of a host. *limited* are the hosts that ``--limit`` leaves.
@@ -110,14 +111,14 @@ def check_environment(
     if value is None or value == "":
         raise refused("no environment is given", f"Say which one with `-e env=NAME`. {step}")
     if not isinstance(value, str):
-        raise refused(f"env must be a string, not {type_of(value)}")
+        raise refused(f"{field} must be a string, not {type_of(value)}")
     if value in ("all", "ungrouped"):
-        raise refused(f"env={value} is no environment: it would act on hosts of several environments at once")
+        raise refused(f"{field}={value} is no environment: it would act on hosts of several environments at once")
     odd = odd_character(value, ascii_only=True)
     if odd:
-        raise refused(f"env contains {odd}: {shown(value)}")
+        raise refused(f"{field} contains {odd}: {shown(value)}")
     if PATTERN_CHARACTERS & set(value):
-        raise refused(f"env={shown(value)} is a pattern; env names exactly one environment")
+        raise refused(f"{field}={shown(value)} is a pattern; {field} names exactly one environment")
     if value not in groups:
         raise refused(f"unknown environment {shown(value)}{meant(value, sorted(named or groups))}")
     if not groups[value]:

@@ -97,6 +97,20 @@ def test_hosts_outside_the_limit(guard: Any) -> None:
         guard("env=production", ansible_play_hosts_all=["s1"])
 
 
+@pytest.mark.parametrize("name", ["promote_from", "service_promote_from"])
+def test_the_environment_to_promote_from(guard: Any, name: str) -> None:
+    assert guard("env=production", f"{name}=staging", takes="promote_from") == ["production"]
+    for value, said in (
+        ("production", f"{name} is the environment that is acted on, production"),
+        ("all", f"{name}=all is no environment"),
+        ("web", "group 'web' is no environment"),
+        ("stagign", "unknown environment 'stagign' (did you mean 'staging'?)"),
+    ):
+        with pytest.raises(AnsibleLookupError) as caught:
+            guard("env=production", f"{name}={value}", takes="promote_from")
+        assert said in str(caught.value)
+
+
 def test_a_syntax_check_needs_no_environment(guard: Any) -> None:
     assert guard(syntax=True) == ["localhost"]
     assert guard("env=staging", syntax=True) == ["staging"]
