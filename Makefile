@@ -36,7 +36,7 @@ lint: venv ## ruff, mypy, yamllint, ansible-lint, changelog and documentation
 	$(TIMED) $(CHECKS)/lint
 
 units: venv ## unit tests, by ansible-test
-	$(TIMED) $(CHECKS)/ansible_test units units --local --python default
+	$(TIMED) $(CHECKS)/ansible_test units units --local
 
 sanity: venv ## ansible-test sanity, without an ignore file
 	$(TIMED) $(CHECKS)/ansible_test sanity sanity --local
@@ -51,7 +51,7 @@ meta: venv ## what the tree promises: documentation, coverage, layers, runs with
 	$(TIMED) pytest --quiet tests/meta
 
 integration: venv ## modules and roles on this machine, by ansible-test
-	$(TIMED) $(CHECKS)/ansible_test integration integration --local --python default
+	$(TIMED) $(CHECKS)/ansible_test integration integration --local
 
 molecule: venv ## roles on hosts of their own
 	$(TIMED) $(CHECKS)/molecule

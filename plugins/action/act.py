@@ -43,7 +43,9 @@ class ActionModule(ActionBase):
     _requires_connection = True
     _supports_check_mode = True
     _supports_async = False
-    _VALID_ARGS = frozenset(("plan", "settings", "secrets", "registries", "reason", "environment_name", "platform", "patience"))
+    _VALID_ARGS = frozenset(
+        ("plan", "settings", "secrets", "registries", "reason", "environment_name", "platform", "patience")
+    )
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
@@ -153,10 +155,14 @@ def _told(ended: dict[str, Any], joined: bool) -> dict[str, Any]:
         going_back = (failure.get("going_back") or {}).get("detail")
         words = {
             "undone": f"{failure.get('detail')}. It was undone: {_serves(ended)} serves as before.",
-            "kept": f"{failure.get('detail')}. There was no way back: {ended['to']['version']} serves." if ended.get("to") else "",
+            "kept": f"{failure.get('detail')}. There was no way back: {ended['to']['version']} serves."
+            if ended.get("to")
+            else "",
             "stuck": f"{failure.get('detail')}. Going back failed too: {going_back}. Run recover.yml.",
         }
-        told["msg"] = " ".join([words.get(ended["outcome"], failure.get("detail", "")), failure.get("next_step") or ""]).strip()
+        told["msg"] = " ".join(
+            [words.get(ended["outcome"], failure.get("detail", "")), failure.get("next_step") or ""]
+        ).strip()
     return told
 
 

@@ -30,7 +30,19 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
     _supports_async = False
     _VALID_ARGS = frozenset(
-        ("runbook", "settings", "secrets", "registries", "source", "manifests", "version", "image", "images", "commit", "promoted")
+        (
+            "runbook",
+            "settings",
+            "secrets",
+            "registries",
+            "source",
+            "manifests",
+            "version",
+            "image",
+            "images",
+            "commit",
+            "promoted",
+        )
         + ("options", "platform", "actor")
     )
 
@@ -90,7 +102,9 @@ class ActionModule(ActionBase):
                 next_step="Give -e version=… (a release manifest), -e image=…, or -e promote_from=ENVIRONMENT.",
             )
         if not args["source"]:
-            raise Refused("service_source is not set", code="no_source", next_step="Set it to the directory of the compose file.")
+            raise Refused(
+                "service_source is not set", code="no_source", next_step="Set it to the directory of the compose file."
+            )
         promoted = args["promoted"] or {}
         version = args["version"] or promoted.get("version")
         manifest = promoted.get("manifest") or {}

@@ -12,12 +12,15 @@ class ModuleDocFragment:
 options:
   settings:
     description:
-      - The settings of the service, as role P(steady.runbooks.service#role) documents them, without their prefix C(service_).
+      - The settings of the service, as role P(steady.runbooks.service#role) documents them, without their prefix
+        C(service_).
       - RV(ignore:settings.name) is required.
     type: dict
     required: true
   secrets:
-    description: Secret values for the service's compose file, by name. Never shown, logged or kept outside the slot's own files.
+    description:
+      - Secret values for the service's compose file, by name. Never shown, logged or kept outside the slot's own
+        files.
     type: dict
     default: {}
   state_directory:

@@ -11,7 +11,8 @@ short_description: Start a planned run and follow it live to its end
 version_added: 0.1.0
 author: the steady.runbooks authors (@steady)
 description:
-  - Starts a plan of M(steady.runbooks.plan) on its target, shows each step and what takes long as it happens, and ends with the run's result.
+  - Starts a plan of M(steady.runbooks.plan) on its target, shows each step and what takes long as it happens, and
+    ends with the run's result.
   - The run goes on by itself when the connection is cut; it is found again, or ends without anybody looking.
   - Fails unless what was planned has been done, and says what serves.
 extends_documentation_fragment:

@@ -11,7 +11,8 @@ short_description: Tell what a service runs on a docker-compose host
 version_added: 0.1.0
 author: the steady.runbooks authors (@steady)
 description:
-  - Tells release, slots, traffic, schema, drift, kept releases, and the run that is at work or has died. Changes nothing.
+  - Tells release, slots, traffic, schema, drift, kept releases, and the run that is at work or has died. Changes
+    nothing.
   - The twin of M(steady.runbooks.compose_run).
 extends_documentation_fragment:
   - steady.runbooks.attributes
@@ -26,7 +27,9 @@ attributes:
     support: full
 options:
   verify:
-    description: Also run the smoke tests and the version check through the edge, and count the errors in the logs since the release started.
+    description:
+      - Also run the smoke tests and the version check through the edge, and count the errors in the logs since the
+        release started.
     type: bool
     default: false
 """

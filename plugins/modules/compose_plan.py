@@ -11,7 +11,8 @@ short_description: Observe a service on a docker-compose host and plan a runbook
 version_added: 0.1.0
 author: the steady.runbooks authors (@steady)
 description:
-  - Looks at what runs, lists every reason of go and no-go, and plans the ordered steps of a runbook, each with its undo.
+  - Looks at what runs, lists every reason of go and no-go, and plans the ordered steps of a runbook, each with its
+    undo.
   - Changes nothing of the service. The source of a new release is kept for the act, unless in check mode.
   - Fails with the reason and the next step when the runbook cannot or must not be run.
 extends_documentation_fragment:
@@ -33,7 +34,8 @@ options:
     choices: [apply_update, blue_green_switch, preflight, recover, retire, rollback]
   release:
     description:
-      - The new release, as the controller resolved it. RV(ignore:release.version), RV(ignore:release.images), RV(ignore:release.manifest),
+      - The new release, as the controller resolved it. RV(ignore:release.version), RV(ignore:release.images),
+        RV(ignore:release.manifest),
         RV(ignore:release.commit) and RV(ignore:release.source_digest).
     type: dict
   archive:
@@ -106,15 +108,17 @@ join:
   returned: when a rollback meets a run that watches
   type: str
 failure:
-  description: Why nothing was planned, with RV(failure.code), RV(failure.detail), RV(failure.last_seen) and RV(failure.next_step).
+  description:
+    - Why nothing was planned, with RV(failure.code), RV(failure.detail), RV(failure.last_seen) and
+      RV(failure.next_step).
   returned: on failure
   type: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.steady.runbooks.plugins.module_utils.compose.planning import plan_runbook
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.arguments import REGISTRIES, SERVICE, fail
+from ansible_collections.steady.runbooks.plugins.module_utils.compose.planning import plan_runbook
 from ansible_collections.steady.runbooks.plugins.module_utils.errors import RunbookError
 
 

@@ -11,7 +11,8 @@ short_description: Start a planned run on a docker-compose host, detached
 version_added: 0.1.0
 author: the steady.runbooks authors (@steady)
 description:
-  - Starts the act of a plan that M(steady.runbooks.compose_plan) made, and returns at once. The run goes on by itself on the host,
+  - Starts the act of a plan that M(steady.runbooks.compose_plan) made, and returns at once. The run goes on by itself
+    on the host,
     whatever becomes of the connection or of the controller, and ends in the plan's result or back where it began.
   - The act observes and plans again under the lock, and refuses when that is no longer the same plan.
   - Use M(steady.runbooks.act), which starts a run and follows it to its end.

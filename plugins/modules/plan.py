@@ -11,7 +11,8 @@ short_description: Plan a runbook on whatever platform the target is
 version_added: 0.1.0
 author: the steady.runbooks authors (@steady)
 description:
-  - Resolves what was asked for on the controller (manifest, source, commit) and has the target observe and plan it, in one module call.
+  - Resolves what was asked for on the controller (manifest, source, commit) and has the target observe and plan it,
+    in one module call.
   - Shows every reason of go and no-go, and the plan.
 extends_documentation_fragment:
   - steady.runbooks.attributes
@@ -35,7 +36,9 @@ options:
     default: compose
     choices: [compose]
   settings:
-    description: The settings of the service, as role P(steady.runbooks.service#role) documents them, without their prefix C(service_).
+    description:
+      - The settings of the service, as role P(steady.runbooks.service#role) documents them, without their prefix
+        C(service_).
     type: dict
     required: true
   secrets:

@@ -114,7 +114,8 @@ def _debootstrap(name: str) -> None:
     if os.geteuid() != 0:
         raise LabError("no registry answers, and making a base image takes root: run this again with sudo")
     if not shutil.which("debootstrap"):
-        subprocess.run(["apt-get", "install", "-qq", "-y", "debootstrap", "debian-archive-keyring"], check=True)
+        words = ["apt-get", "install", "-qq", "-y", "debootstrap", "debian-archive-keyring"]
+        subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
     with tempfile.TemporaryDirectory(prefix="steady-lab-") as directory:
         root = Path(directory, "root")
         made = subprocess.run(

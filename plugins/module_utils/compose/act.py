@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from typing import Any, Optional
+from typing import Any
 
 from ..errors import Refused, RunbookError, StepFailed
 from ..run import checks, engine
@@ -103,7 +103,7 @@ def _not_begun(journal: Journal, request: dict[str, Any], error: RunbookError) -
     return result
 
 
-def refuse_dead_run(dead: Optional[Journal]) -> None:
+def refuse_dead_run(dead: Journal | None) -> None:
     """Called with the lock held: a run without a result is then a dead one."""
     if dead is None:
         return

@@ -19,7 +19,9 @@ def unpack(archive: str, where: str) -> None:
     with tarfile.open(archive) as tar:
         for member in tar.getmembers():
             target = os.path.normpath(os.path.join(where, member.name))
-            if not (target + os.sep).startswith(where + os.sep) or not (member.isfile() or member.isdir() or member.issym()):
+            if not (target + os.sep).startswith(where + os.sep) or not (
+                member.isfile() or member.isdir() or member.issym()
+            ):
                 raise Refused(
                     f"the source archive has a member that does not belong there: {member.name}",
                     code="source_invalid",

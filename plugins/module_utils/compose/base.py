@@ -115,7 +115,8 @@ def run_job(host: Host, release: Release, service: str, progress: Progress) -> E
     host.files.remove(file)
     if not codes or any(codes):
         raise StepFailed(
-            f"job {service} of {release['version']} failed (exit {codes[0] if codes else 'unknown'}): {said[-1] if said else 'it said nothing'}",
+            f"job {service} of {release['version']} failed (exit {codes[0] if codes else 'unknown'}): "
+            + (said[-1] if said else "it said nothing"),
             code="job_failed",
             last_seen=said,
             next_step="Mend the job in a new release; what it did to the database is its own to tell.",

@@ -2,27 +2,31 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Facts of the service's database, asked in its own container: databases are seldom published, and a target has no driver."""
+"""Facts of the service's database, asked in its own container: few are published, and a target has no driver."""
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any
 
 from ..errors import StepFailed
 from .host import Host, is_running, service_of
 
 ALEMBIC = "select string_agg(version_num, ',' order by version_num) from alembic_version"
-CONNECTIONS = "select count(*), current_setting('max_connections') from pg_stat_activity where backend_type = 'client backend'"
+CONNECTIONS = (
+    "select count(*), current_setting('max_connections') from pg_stat_activity where backend_type = 'client backend'"
+)
 
 # The official image's own variables name user and database; what was declared comes first. The query is an argument
 # of the shell, never a part of its program.
 _PSQL = (
-    'exec psql --no-psqlrc --no-password --tuples-only --no-align --field-separator=, --username "${2:-${POSTGRES_USER:-postgres}}" '
+    "exec psql --no-psqlrc --no-password --tuples-only --no-align --field-separator=, "
+    '--username "${2:-${POSTGRES_USER:-postgres}}" '
     '--dbname "${3:-${POSTGRES_DB:-${POSTGRES_USER:-postgres}}}" --command "$1"'
 )
 
 
-def schema_revision(host: Host) -> Optional[str]:
+def schema_revision(host: Host) -> str | None:
     """The live schema revision: None when no schema is declared, no database runs yet, or nothing was migrated yet."""
     declared = host.settings.get("schema")
     if not declared:
@@ -30,8 +34,8 @@ def schema_revision(host: Host) -> Optional[str]:
     return ask(host, declared, declared.get("query") or ALEMBIC, missing_table_is_none=True) or None
 
 
-def ask(host: Host, declared: Mapping[str, Any], query: str, missing_table_is_none: bool = False) -> Optional[str]:
-    """One value or row (comma-separated), by ``psql`` in the declared service's container; None when it does not run."""
+def ask(host: Host, declared: Mapping[str, Any], query: str, missing_table_is_none: bool = False) -> str | None:
+    """One value or row (comma-separated), asked in the declared service's container; None when it does not run."""
     running = [c for c in host.base_containers() if service_of(c) == declared["service"] and is_running(c)]
     if not running:
         return None
@@ -44,5 +48,5 @@ def ask(host: Host, declared: Mapping[str, Any], query: str, missing_table_is_no
     raise StepFailed(
         f"the database in {declared['service']} did not answer: {said.stderr.strip()[-300:]}",
         code="schema_unreadable",
-        next_step=f"See its logs (docker logs {running[0]['Name'].lstrip('/')}), and user and database in service_schema.",
+        next_step=f"See docker logs {running[0]['Name'].lstrip('/')}, and user and database in service_schema.",
     )

@@ -15,7 +15,8 @@ import os
 import shutil
 import subprocess
 import sys
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from ..errors import Refused, StepFailed
 from ..run.clock import Clock
@@ -82,7 +83,9 @@ def _files(params: Mapping[str, Any]) -> Files:
 
 def _run_id(run: str) -> str:
     if not RUN_ID.match(run):
-        raise Refused(f"{run} is no run id", code="bad_run_id", next_step="Use action steady.runbooks.act, which makes one.")
+        raise Refused(
+            f"{run} is no run id", code="bad_run_id", next_step="Use action steady.runbooks.act, which makes one."
+        )
     return run
 
 

@@ -24,18 +24,29 @@ STOP_SECONDS = 5
 
 # A request that is held sleeps here until the map says something else; then the ordinary rules choose its backend.
 # What is held is therefore no state of its own: release, restart and reload follow the map like everything else.
+# Those released go on as the slot answers, 50 at a time: together they would overflow the backlog of its socket.
 HOLD_SCRIPT = f"""\
 local entries = Map.new("{MAP}", Map._str)
 
-core.register_action("hold", {{ "http-req", "tcp-req" }}, function(_, seconds)
-  local waits = tonumber(seconds) * 20
-  while waits > 0 and entries:lookup("live") == "hold" do
+core.register_action("hold", {{ "http-req", "tcp-req" }}, function(txn, seconds)
+  local left = tonumber(seconds) * 20
+  while left > 0 and entries:lookup("live") == "hold" do
     core.msleep(50)
-    waits = waits - 1
+    left = left - 1
+  end
+  local slot = entries:lookup("live")
+  if slot == "blue" or slot == "green" then
+    local backend = txn.f:fe_name() .. "_" .. slot
+    left = 100
+    while left > 0 and txn.f:be_conn(backend) >= 50 do
+      core.msleep(50)
+      left = left - 1
+    end
   end
 end, 1)
 """
 
+# txn.dice: in a condition of its own, rand() would make a TCP client wait for data that it never sends.
 # retries: a server that refuses is asked again after up to 1 s each; more than 3 lets a crashed one hang its clients.
 # http-server-close: an application server closes idle connections whenever it likes, and a POST that meets this
 #   cannot be repeated; with a connection for each request there are none.
@@ -113,7 +124,8 @@ frontend p{published} from http
     http-request lua.hold {hold} if !chosen {{ str(live),map({map}) -m str hold }}
     http-request set-var(txn.slot) str(live),map({map},none)
     http-request set-var(txn.share) str(share),map({map},0),add(0)
-    http-request set-var(txn.slot) str(canary),map({map},none) if {{ rand(100),sub(txn.share) lt 0 }}
+    http-request set-var(txn.dice) rand(100),sub(txn.share)
+    http-request set-var(txn.slot) str(canary),map({map},none) if {{ var(txn.dice) -m int lt 0 }}
     http-request set-var(txn.slot) var(txn.chosen) if chosen
     http-request del-header X-Steady-Probe
     http-request del-header X-Steady-Slot
@@ -137,7 +149,8 @@ frontend p{published} from tcp
     tcp-request content lua.hold {hold} if {{ str(live),map({map}) -m str hold }}
     tcp-request content set-var(txn.slot) str(live),map({map},none)
     tcp-request content set-var(txn.share) str(share),map({map},0),add(0)
-    tcp-request content set-var(txn.slot) str(canary),map({map},none) if {{ rand(100),sub(txn.share) lt 0 }}
+    tcp-request content set-var(txn.dice) rand(100),sub(txn.share)
+    tcp-request content set-var(txn.slot) str(canary),map({map},none) if {{ var(txn.dice) -m int lt 0 }}
     use_backend p{published}_%[var(txn.slot)]
     default_backend closed
 """

@@ -125,8 +125,15 @@ class Runtime:
 
     def cut(self, servers: Iterable[str], worker: Worker) -> None:
         """Close every session of servers given as ``backend/server``."""
-        for server in servers:
-            self.ask(f"shutdown sessions server {server}", worker)
+        if not worker.old:
+            for server in servers:
+                self.ask(f"shutdown sessions server {server}", worker)
+            return
+        # In a worker that is stopping HAProxy refuses that ("Proxy is disabled"), but not for single sessions.
+        named = set(servers)
+        for session in self.sessions(worker):
+            if f"{session['backend']}/{session['server']}" in named:
+                self.ask(f"shutdown session {session['id']}", worker)
 
 
 def parse_workers(text: str) -> list[Worker]:
@@ -176,7 +183,7 @@ def parse_entries(text: str) -> dict[str, str]:
 
 
 def parse_sessions(text: str) -> list[dict[str, Any]]:
-    """``show sess all`` as dicts of *backend*, *server*, *age* (whole seconds) and *waits* (no answer has begun)."""
+    """``show sess all`` as dicts of *id*, *backend*, *server*, *age* (whole seconds), *waits* (no answer has begun)."""
     found = []
     for block in re.split(r"^(?=0x[0-9a-f]+: )", text, flags=re.MULTILINE):
         backend = re.search(r"\bbackend=(\S+)", block)
@@ -187,6 +194,7 @@ def parse_sessions(text: str) -> list[dict[str, Any]]:
         response = re.search(r"\brsp\.st=(\S+)", block)
         found.append(
             {
+                "id": block.split(":", 1)[0],
                 "backend": backend.group(1),
                 "server": server.group(1) if server else "",
                 "age": parse_age(age.group(1)),

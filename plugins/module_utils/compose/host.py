@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Mapping, Optional
+from typing import Any
 
 from ..run.clock import Clock
 from ..run.contract import Release
@@ -69,7 +70,7 @@ class Host:
     def base_containers(self) -> list[dict[str, Any]]:
         return self.containers(f"com.docker.compose.project={self.project}")
 
-    def release(self, name: str) -> Optional[Release]:
+    def release(self, name: str) -> Release | None:
         """The record of a release that is kept here."""
         record = self.files.read_json(f"releases/{name}/release.json")
         return record if isinstance(record, dict) else None
@@ -122,7 +123,7 @@ def service_of(container: Mapping[str, Any]) -> str:
     return name[: -len(slot) - 1] if slot and name.endswith(f"-{slot}") else name
 
 
-def address_on(container: Mapping[str, Any], network: str) -> Optional[str]:
+def address_on(container: Mapping[str, Any], network: str) -> str | None:
     """A container's IPv4 address on a network, or None when it is not connected or not running."""
     networks = container["NetworkSettings"]["Networks"] or {}
     return (networks.get(network) or {}).get("IPAddress") or None

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Mapping
+from typing import Any
 
 from ..errors import RunbookError
 from ..run.contract import SLOTS, Observation
@@ -89,9 +90,7 @@ def _traffic(seen: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _drift(
-    host: Host, slots: Mapping[str, Any], base: list[dict[str, Any]], edge: Mapping[str, Any]
-) -> list[str]:
+def _drift(host: Host, slots: Mapping[str, Any], base: list[dict[str, Any]], edge: Mapping[str, Any]) -> list[str]:
     """What is not as we left it, each with what it means."""
     found = [str(sentence) for sentence in edge.get("drift") or []]
     for container in base:
@@ -144,5 +143,7 @@ def _state_directory(host: Host) -> dict[str, Any]:
         "name": "state_directory",
         "status": "no_go" if read_only else "go",
         "detail": f"{host.files.root} cannot be written" if read_only else f"{host.files.root} can be written",
-        "next_step": "Run as root (become), and look whether its file system is mounted read-only." if read_only else "",
+        "next_step": "Run as root (become), and look whether its file system is mounted read-only."
+        if read_only
+        else "",
     }

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import Any, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any
 
 from ..errors import Refused
 from ..run import checks
@@ -21,9 +22,9 @@ from ..run.plan import Plan, describe_steps
 from ..run.recover import ways
 from ..run.runbooks import make_plan
 from .act import refuse_dead_run
+from .archive import keep, unpack
 from .images import apply_images, image_override, resolve
 from .platform import ComposePlatform
-from .archive import keep, unpack
 from .understand import understand
 
 
@@ -72,7 +73,9 @@ def _text(plan: Plan, observed: Observation, request: Mapping[str, Any]) -> str:
         return text
     away = "back" if plan["way"] == "finish" else "finish"
     steps = ways(observed, request["dead"])[away]
-    return text + f"  the other way (-e direction={away}) would:\n" + "".join(f"    - {step['title']}\n" for step in steps)
+    return (
+        text + f"  the other way (-e direction={away}) would:\n" + "".join(f"    - {step['title']}\n" for step in steps)
+    )
 
 
 def told(observed: Observation) -> Observation:
@@ -80,7 +83,7 @@ def told(observed: Observation) -> Observation:
     return {**observed, "releases": {name: brief(record) for name, record in observed["releases"].items()}}
 
 
-def _present_run(files: Files, clock: Clock, runbook: str) -> Optional[dict[str, Any]]:
+def _present_run(files: Files, clock: Clock, runbook: str) -> dict[str, Any] | None:
     """Refuse beside a run that is at work or dead; a rollback joins one that watches instead."""
     held, present = HostLock(files, clock).holder(), unfinished(files, clock)
     if not held:
@@ -92,7 +95,15 @@ def _present_run(files: Files, clock: Clock, runbook: str) -> Optional[dict[str,
         text = f"run {present.run} watches {intent['to']['version']}: it will be asked to go back\n"
         steps = [{"do": "join", "title": f"Ask run {present.run} to go back", "undo": "", "args": {}}]
         plan = {"runbook": runbook, "from": intent["to"], "to": intent["from"], "steps": steps, "hash": "", "notes": []}
-        return {"join": present.run, "plan": plan, "release": {}, "text": text, "checks": [], "observed": {}, "options": {}}
+        return {
+            "join": present.run,
+            "plan": plan,
+            "release": {},
+            "text": text,
+            "checks": [],
+            "observed": {},
+            "options": {},
+        }
     raise busy(held)
 
 
@@ -101,9 +112,7 @@ def _watches(journal: Journal) -> bool:
     return bool(begun) and begun[-1].get("do") == "watch"
 
 
-def new_release(
-    platform: ComposePlatform, params: Mapping[str, Any], observed: Observation, scratch: str
-) -> Release:
+def new_release(platform: ComposePlatform, params: Mapping[str, Any], observed: Observation, scratch: str) -> Release:
     """Unpack and render the source, understand it, pin its images: the record of a new release."""
     settings, asked = platform.host.settings, params["release"]
     source = os.path.join(scratch, "source")
@@ -170,7 +179,8 @@ def strategy(understanding: Any, settings: Mapping[str, Any]) -> str:
         raise Refused(
             f"{exclusive[0].name} cannot run twice at once: {'; '.join(exclusive[0].exclusive_why)}",
             code="exclusive",
-            next_step=f"Leave service_switch at auto, or declare it shared (service_shared: [{exclusive[0].name}]) if that is safe.",
+            next_step="Leave service_switch at auto, or declare it shared if that is safe "
+            f"(service_shared: [{exclusive[0].name}]).",
         )
     return "hold" if exclusive or wanted == "hold" else "overlap"
 

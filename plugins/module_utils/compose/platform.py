@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from typing import Any, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any
 
 from ..errors import Refused, StepFailed
 from ..run.clock import Clock
@@ -16,13 +17,13 @@ from ..run.contract import SLOTS, Address, Evidence, Observation, Progress, Rele
 from ..run.files import Files
 from ..verify.watch import Sample
 from . import base, observe, slots
+from .archive import unpack
 from .docker import Docker
 from .edge import Edge
 from .edge_spec import EdgePort, EdgeSpec, Traffic
 from .host import EDGE_IMAGE, STATE, Host, address_on, is_running, service_of
 from .model import Understanding
 from .signals import BAD, SlotSource, sample_of
-from .archive import unpack
 
 CAPABILITIES = {"warm": True, "hold": True, "share": True, "jobs": True, "workers": True, "drain": True}
 
@@ -118,7 +119,7 @@ class ComposePlatform:
         self.edge.set_traffic(Traffic("none"))
         return {"changed": True}
 
-    def settle(self, slot: str, release: Release, warm_until: Optional[float], previous: Optional[str]) -> Evidence:
+    def settle(self, slot: str, release: Release, warm_until: float | None, previous: str | None) -> Evidence:
         """The record of who serves; the edge then has exactly this release's ports."""
         host, beside = self.host, other(slot)
         known = host.release(release["id"]) or release
@@ -135,7 +136,8 @@ class ComposePlatform:
     def counters(self) -> dict[str, dict[str, float]]:
         counted = {slot: self.edge.counters(slot) for slot in SLOTS}
         return {
-            slot: {"requests": one["requests"], "errors": sum(one[name] for name in BAD)} for slot, one in counted.items()
+            slot: {"requests": one["requests"], "errors": sum(one[name] for name in BAD)}
+            for slot, one in counted.items()
         }
 
     def source(self, slot: str, overdue_seconds: float) -> SlotSource:
@@ -167,7 +169,7 @@ class ComposePlatform:
             for port in self._ports(release)
         ]
 
-    def address(self, slot: Optional[str], service: str, port: Optional[int]) -> Address:
+    def address(self, slot: str | None, service: str, port: int | None) -> Address:
         """In a slot: the container's own address. Without one: where the edge publishes it."""
         if slot is None:
             return self._entrance(service, port)
@@ -192,7 +194,7 @@ class ComposePlatform:
             self.host.files.write("edge.token", content)
         return content.decode()
 
-    def _entrance(self, service: str, port: Optional[int]) -> Address:
+    def _entrance(self, service: str, port: int | None) -> Address:
         for entry in self._ports(self._live_release()):
             if service in ("", entry.service) and port in (None, entry.target, entry.published):
                 return (entry.host_ip if entry.host_ip not in ("", "0.0.0.0", "::") else "127.0.0.1"), entry.published
@@ -206,7 +208,7 @@ class ComposePlatform:
         live = self.edge.traffic().live
         return self.host.release(self.host.slot(live).get("release") or "") or {} if live in ("blue", "green") else {}
 
-    def _ports(self, *releases: Optional[Mapping[str, Any]]) -> tuple[EdgePort, ...]:
+    def _ports(self, *releases: Mapping[str, Any] | None) -> tuple[EdgePort, ...]:
         found: dict[tuple[str, int], EdgePort] = {}
         for release in releases:
             if not release:
@@ -216,7 +218,7 @@ class ComposePlatform:
                 found.setdefault((port.host_ip, port.published), entry)
         return tuple(found.values())
 
-    def _spec(self, release: Release, beside: Optional[Release]) -> EdgeSpec:
+    def _spec(self, release: Release, beside: Release | None) -> EdgeSpec:
         settings = self.host.settings
         page = settings.get("edge_maintenance")
         html = self.host.files.read(f"releases/{release['id']}/source/{page}") if page else None

@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from ..run.contract import Evidence, Progress, Release, other
 from ..run.waiter import wait_for
@@ -26,7 +27,14 @@ def stage(host: Host, edge: Edge, slot: str, release: Release, progress: Progres
     if record.get("release") != release["id"] or not host.files.exists(f"slots/{slot}/compose.json"):
         render(host, slot, release)
         host.save_slot(slot, {"release": release["id"]})
-    host.compose(host.slot_project(slot), f"slots/{slot}/compose.json", "up", "--detach", "--no-deps", *names(release, slot, "web"))
+    host.compose(
+        host.slot_project(slot),
+        f"slots/{slot}/compose.json",
+        "up",
+        "--detach",
+        "--no-deps",
+        *names(release, slot, "web"),
+    )
     wait_ready(host, slot, release, ("web",), progress)
     ready = host.clock.monotonic() - begun
     edge.wait_ready(slot, 15)
@@ -60,7 +68,9 @@ def wait_ready(host: Host, slot: str, release: Release, roles: tuple[str, ...], 
 
     def seen() -> tuple[bool, Any]:
         containers = [c for c in host.slot_containers(slot) if service_of(c) in mine]
-        states = [look(host.docker, c, understanding.services[service_of(c)].readiness, host.edge_network) for c in containers]
+        states = [
+            look(host.docker, c, understanding.services[service_of(c)].readiness, host.edge_network) for c in containers
+        ]
         waiting = [state for state in states if not state.ready]
         progress(f"{len(states) - len(waiting)} of {len(states)} ready after {host.clock.monotonic() - begun:.0f} s")
         return bool(states) and not waiting, [state.seen for state in waiting]
@@ -76,7 +86,7 @@ def wait_ready(host: Host, slot: str, release: Release, roles: tuple[str, ...], 
 
 
 def handover(host: Host, slot: str, progress: Progress) -> Evidence:
-    """Workers: the new ones start, then the old ones stop. Schedulers, and workers of which two must never run: the reverse."""
+    """Workers: the new ones start, then the old ones stop. Schedulers, of which two must never run: the reverse."""
     changed = False
     for role, first in (("worker", "start"), ("scheduler", "stop")):
         for action in (first, "stop" if first == "start" else "start"):

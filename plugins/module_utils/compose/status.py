@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from ..errors import StepFailed
 from ..run.contract import Observation
@@ -50,7 +51,9 @@ def verified(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     results = check_release(platform, platform.host.settings, platform.host.secrets, platform.host.clock, None, record)
     limit = (platform.host.settings.get("watch") or {}).get("log_errors")
     lines = platform.logs(live, record.get("live_since") or 0.0, 100)
-    results.append(check_log_errors(lines, LOG_ERRORS if limit in (None, False) else limit, platform.host.secrets.values()))
+    results.append(
+        check_log_errors(lines, LOG_ERRORS if limit in (None, False) else limit, platform.host.secrets.values())
+    )
     bad = [result for result in results if not result["ok"]]
     if bad:
         raise StepFailed(
@@ -81,9 +84,13 @@ def _run(platform: ComposePlatform) -> dict[str, Any]:
     }
 
 
-def _lines(service: str, observed: Observation, run: Mapping[str, Any], head: Mapping[str, Any], now: float) -> list[str]:
+def _lines(
+    service: str, observed: Observation, run: Mapping[str, Any], head: Mapping[str, Any], now: float
+) -> list[str]:
     releases = observed["releases"]
-    lines = [f"{service}: edge {observed['edge']}, state services {observed['base']}, schema {observed['schema'] or 'none'}"]
+    lines = [
+        f"{service}: edge {observed['edge']}, state services {observed['base']}, schema {observed['schema'] or 'none'}"
+    ]
     for slot, state in observed["slots"].items():
         version = (releases.get(state["release"] or "") or {}).get("version") or "-"
         words = [f"  {slot}: {version}", state["state"]]

@@ -117,6 +117,12 @@ def _engine_change(seen: Seen, wish: Wish) -> Iterator[Change]:
     if not seen.engine:
         if not wish.install:
             raise _not_allowed(f"Docker's engine does not answer ({seen.engine_error})")
+        if seen.config_error:
+            raise Refused(
+                f"Docker's engine does not run, and cannot: {seen.config_error}",
+                code="daemon_json",
+                next_step=f"Correct {DAEMON_JSON}, then run bootstrap.yml again.",
+            )
         how = "running, started at boot by systemd" if seen.systemd else f"running, its log in {DAEMON_LOG}"
         yield Change("engine", "Docker Engine", "does not answer", how)
 

@@ -33,18 +33,13 @@ def start(systemd: bool, seconds: float, clock: Clock, log: str = DAEMON_LOG) ->
         run(["systemctl", "enable", "--now", "docker"], timeout=seconds + 60)
     else:
         process = _start_detached(log)
-    try:
-        wait_for(
-            lambda: _answers(process),
-            what="the engine answers",
-            timeout=seconds,
-            clock=clock,
-            next_step=f"See {'`journalctl -u docker`' if systemd else log} on the host.",
-        )
-    except TimedOut as error:
-        if not systemd:
-            error.last_seen = _end_of(log)
-        raise
+    wait_for(
+        lambda: _answers(process, log),
+        what="Docker's engine answers",
+        timeout=seconds,
+        clock=clock,
+        next_step=f"See {'`journalctl -u docker`' if systemd else log} on the host.",
+    )
 
 
 def _start_detached(log: str) -> subprocess.Popen[bytes]:
@@ -68,21 +63,22 @@ def _start_detached(log: str) -> subprocess.Popen[bytes]:
         )
 
 
-def _answers(process: subprocess.Popen[bytes] | None) -> tuple[bool, str]:
+def _answers(process: subprocess.Popen[bytes] | None, log: str) -> tuple[bool, str]:
     said = Docker().run("version", "--format", "{{.Server.Version}}", timeout=30)
     if said.returncode and process and process.poll() is not None:
-        raise TimedOut(
-            f"dockerd ended at once (exit {process.returncode})",
+        raise CommandFailed(
+            f"dockerd ended at once (exit {process.returncode}): {_last_line(log)}",
             code="engine",
-            next_step="See its last words, and its log on the host.",
+            next_step=f"See {log} on the host.",
         )
     return said.returncode == 0, (said.stdout or said.stderr).strip()
 
 
-def _end_of(path: str, size: int = 2000) -> str:
+def _last_line(path: str) -> str:
+    """Only that: further up are the engine's settings, which may hold passwords of proxies."""
     with open(path, "rb") as stream:
-        stream.seek(max(0, os.path.getsize(path) - size))
-        return stream.read().decode(errors="replace")
+        stream.seek(max(0, os.path.getsize(path) - 1000))
+        return stream.read().decode(errors="replace").strip().rpartition("\n")[2]
 
 
 def turn_on_live_restore(clock: Clock, path: str = DAEMON_JSON) -> str:
@@ -101,7 +97,7 @@ def turn_on_live_restore(clock: Clock, path: str = DAEMON_JSON) -> str:
     mode = stat.S_IMODE(os.stat(path).st_mode) if before is not None else 0o644
     os.makedirs(files.root, mode=0o755, exist_ok=True)
     if config.get("live-restore") is not True:
-        files.write(name, json.dumps({**config, "live-restore": True}, indent=2) + "\n", mode)
+        files.write(name, json.dumps({**config, "live-restore": True}, indent=2, ensure_ascii=False) + "\n", mode)
     try:
         os.kill(pid, signal.SIGHUP)
         wait_for(_live_restore, what="live-restore is on", timeout=RELOAD_SECONDS, clock=clock)

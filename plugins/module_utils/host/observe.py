@@ -67,7 +67,7 @@ def observe(directory: str, daemon_json: str = DAEMON_JSON) -> Seen:
         engine_error="; ".join(info.get("ServerErrors") or ()),
         compose=_compose() if docker else "",
         live_restore=bool(info.get("LiveRestoreEnabled")),
-        swarm=(info.get("Swarm") or {}).get("LocalNodeState", "inactive") != "inactive",
+        swarm=(info.get("Swarm") or {}).get("LocalNodeState", "") not in ("", "inactive"),
         daemon_pid=daemon_pid(str(config.get("pidfile") or "/var/run/docker.pid")),
         config=config,
         config_error=config_error,

@@ -24,7 +24,7 @@ evidence (a dict with at least ``changed``). Called again after a kill it finish
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional, Protocol
+from typing import Any, Callable, Protocol
 
 from ..verify.watch import Sample, Source
 
@@ -84,7 +84,7 @@ class Platform(Protocol):
     def close(self) -> Evidence:
         """No slot serves: the state before the first release."""
 
-    def settle(self, slot: str, release: Release, warm_until: Optional[float], previous: Optional[str]) -> Evidence:
+    def settle(self, slot: str, release: Release, warm_until: float | None, previous: str | None) -> Evidence:
         """Record which release a slot serves, which was live before it, and how long the other slot is kept warm."""
 
     def counters(self) -> dict[str, dict[str, float]]:
@@ -105,7 +105,7 @@ class Platform(Protocol):
     def entrances(self) -> list[dict[str, Any]]:
         """Where users come in: ``{"host", "port", "path", "mode"}`` each."""
 
-    def address(self, slot: Optional[str], service: str, port: Optional[int]) -> Address:
+    def address(self, slot: str | None, service: str, port: int | None) -> Address:
         """Where a service answers: in a slot directly, or (slot None) through the edge."""
 
     def probe_token(self) -> str:

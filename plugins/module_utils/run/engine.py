@@ -11,7 +11,7 @@ simulation can play every crash of every run.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 from ..errors import Refused, RunbookError, StepFailed
 from . import plan as plans
@@ -37,14 +37,14 @@ class Context:
     releases: dict[str, Release]
     goal: str
     handlers: dict[str, Handler]
-    probing: Optional[Callable[..., Any]] = None  # makes the prober of the proof; None where there is nothing to probe
+    probing: Callable[..., Any] | None = None  # makes the prober of the proof; None where there is nothing to probe
     intent: dict[str, Any] = field(default_factory=dict)
     evidence: dict[str, Any] = field(default_factory=dict)
     forward: bool = True
     prober: Any = None  # the one that probes now
     counted: dict[str, Any] = field(default_factory=dict)  # the edge's counters when it began
     held: bool = False
-    ends: Optional[Journal] = None  # the dead run that this one ends
+    ends: Journal | None = None  # the dead run that this one ends
 
     @property
     def release(self) -> Release:
@@ -56,7 +56,7 @@ class Context:
         self.journal.log("progress", text=text)
 
 
-def perform(context: Context, plan: plans.Plan, origin: Optional[Release], who: dict[str, Any]) -> dict[str, Any]:
+def perform(context: Context, plan: plans.Plan, origin: Release | None, who: dict[str, Any]) -> dict[str, Any]:
     """Do *plan* and return the result of the run; never leaves the target between two releases if it can be helped.
 
     *origin* is the record of the release that serves now, None before the first one. The outcome is ``done``,
@@ -81,7 +81,7 @@ def perform(context: Context, plan: plans.Plan, origin: Optional[Release], who: 
         # From here on this run answers for what the dead one had begun.
         context.ends.finish({"outcome": "recovered", "by": context.journal.run, "run": context.ends.run})
     steps: list[dict[str, Any]] = []
-    failure: Optional[dict[str, Any]] = None
+    failure: dict[str, Any] | None = None
     outcome = "done"
     try:
         _walk(context, plan["steps"], steps)
@@ -94,7 +94,7 @@ def perform(context: Context, plan: plans.Plan, origin: Optional[Release], who: 
 
 
 def finish(
-    context: Context, outcome: str, steps: list[dict[str, Any]], failure: Optional[dict[str, Any]]
+    context: Context, outcome: str, steps: list[dict[str, Any]], failure: dict[str, Any] | None
 ) -> dict[str, Any]:
     """Write the ledger's line and the result."""
     intent = context.intent
@@ -153,7 +153,7 @@ def _walk(context: Context, steps: list[plans.Step], done: list[dict[str, Any]])
 def _turn(
     context: Context,
     plan: plans.Plan,
-    origin: Optional[Release],
+    origin: Release | None,
     steps: list[dict[str, Any]],
     failure: dict[str, Any],
 ) -> str:

@@ -5,15 +5,15 @@
 """What a run has set out to do, what it did, and how it ended: one directory a run.
 
 ``intent.json`` is written before anything changes and says from, to and direction. ``steps.jsonl`` is the step log,
-for people and progress; nothing is ever decided from it. Secrets are masked in whatever is written for people. ``result.json`` is written last. ``run.current`` names the
-run that has an intent and no result yet.
+for people and progress; nothing is ever decided from it. ``result.json`` is written last. ``run.current`` names the
+run that has an intent and no result yet. Secrets are masked in whatever is written for people.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any, Optional
+from typing import Any
 
 from ..verify.mask import Mask
 from .clock import Clock
@@ -26,7 +26,7 @@ RUN_ID = re.compile(r"^[0-9]{8}T[0-9]{6}-[a-z_]+-[0-9a-f]{6}$")
 class Journal:
     """The journal of one run."""
 
-    def __init__(self, files: Files, run: str, clock: Clock, mask: Optional[Mask] = None) -> None:
+    def __init__(self, files: Files, run: str, clock: Clock, mask: Mask | None = None) -> None:
         self.files = files
         self.run = run
         self.clock = clock

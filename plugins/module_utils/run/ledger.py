@@ -14,7 +14,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import Any, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 from ..errors import RunbookError
 from .files import Files
@@ -80,11 +81,15 @@ class Ledger:
         if head["seq"] > last["seq"]:
             raise _broken(f"the end is missing: {last['seq']} lines are there, the head says {head['seq']}")
         if head["seq"] < last["seq"] - 1:
-            raise _broken(f"the head says {head['seq']} lines, {last['seq']} are there: the head is older than the ledger")
+            raise _broken(
+                f"the head says {head['seq']} lines, {last['seq']} are there: the head is older than the ledger"
+            )
         if head["seq"] == last["seq"] and head["hash"] != last["hash"]:
             raise _broken(f"line {last['seq']} was changed: it does not have the hash that the head names")
         if saved and saved["seq"] > last["seq"]:
-            raise _broken(f"the end is missing: {last['seq']} lines are there, the saved head names line {saved['seq']}")
+            raise _broken(
+                f"the end is missing: {last['seq']} lines are there, the saved head names line {saved['seq']}"
+            )
         if saved and at_saved != saved["hash"]:
             raise _broken(f"line {saved['seq']} is not the one that the saved head names: history was rewritten")
         return {"entries": last["seq"], "head": last, "torn": bool(torn)}

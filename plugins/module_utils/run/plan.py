@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Optional
+from typing import Any
 
 from ..errors import Refused
 from .contract import Observation, Release, other
@@ -35,7 +35,7 @@ def towards(
     jobs: tuple[str, ...] = (),
     verify: bool = True,
     watch: bool = False,
-    previous: Optional[str] = None,
+    previous: str | None = None,
 ) -> list[Step]:
     """The steps that make *release* in *slot* the one that serves. What is true already needs no step.
 
@@ -49,18 +49,32 @@ def towards(
     if new:
         steps.append(_step("prepare", f"Keep the source and the record of {version}", "remove them", release=name))
     if now["release"] not in (None, release["id"]):
-        steps.append(_step("retire", f"Remove {_named(observed, now['release'])} from {slot}", "apply it again", slot=slot))
+        steps.append(
+            _step("retire", f"Remove {_named(observed, now['release'])} from {slot}", "apply it again", slot=slot)
+        )
     if observed["base"] in ("absent", "partial"):
         steps.append(_step("base", "Start the state services", "none: they hold data", release=name))
     if exclusive and not serving and old["state"] in ("running", "partial"):
         steps.append(_step("hold", "Hold requests", "let them through again"))
-        steps.append(_step("halt", f"Stop {_named(observed, old['release'])} in {beside}", "start it again", slot=beside))
+        steps.append(
+            _step("halt", f"Stop {_named(observed, old['release'])} in {beside}", "start it again", slot=beside)
+        )
     done = (observed["releases"].get(release["id"]) or {}).get("jobs_done") or []
     for job in jobs:
         if job not in done:
-            steps.append(_step("run_job", f"Run {job} of {version}", "none: see the release's schema", release=name, service=job))
+            steps.append(
+                _step("run_job", f"Run {job} of {version}", "none: see the release's schema", release=name, service=job)
+            )
     if not (now["release"] == release["id"] and now["state"] == "running" and now["ready"]):
-        steps.append(_step("stage", f"Start {version} in {slot} and wait until it is ready", f"stop {slot}", slot=slot, release=name))
+        steps.append(
+            _step(
+                "stage",
+                f"Start {version} in {slot} and wait until it is ready",
+                f"stop {slot}",
+                slot=slot,
+                release=name,
+            )
+        )
     if verify and not serving:
         steps.append(_step("verify", f"Check {version} in {slot} before anybody uses it", slot=slot, release=name))
     if not serving or observed["traffic"]["share"]:
@@ -75,7 +89,7 @@ def towards(
 
 
 def back(
-    observed: Observation, start: Optional[dict[str, Any]], goal: dict[str, Any], release: Optional[Release]
+    observed: Observation, start: dict[str, Any] | None, goal: dict[str, Any], release: Release | None
 ) -> list[Step]:
     """The steps that undo: towards where the run came from, with what it started stopped and kept to be looked at.
 
@@ -94,11 +108,14 @@ def back(
 
 def _exclusive(observed: Observation, release: Release) -> bool:
     """Whether this release cannot run beside the one in the other slot."""
-    records = [release, *(observed["releases"].get(state["release"] or "") or {} for state in observed["slots"].values())]
+    records = [
+        release,
+        *(observed["releases"].get(state["release"] or "") or {} for state in observed["slots"].values()),
+    ]
     return any(record.get("strategy") == "hold" for record in records)
 
 
-def origin(observed: Observation) -> Optional[dict[str, Any]]:
+def origin(observed: Observation) -> dict[str, Any] | None:
     """Where a run starts from: the slot and the release that serve; None before the first one."""
     live = observed["live"]
     if not live:
@@ -111,7 +128,7 @@ def _shift_undo(observed: Observation) -> str:
     return f"send them to {observed['live']}" if observed["live"] else "take everything from the edge"
 
 
-def _named(observed: Observation, release: Optional[str]) -> str:
+def _named(observed: Observation, release: str | None) -> str:
     return (observed["releases"].get(release or "") or {}).get("version") or release or "nothing"
 
 
@@ -148,7 +165,9 @@ def sealed(plan: Plan) -> Plan:
     return {**content, "hash": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
 
-def apply_update(observed: Observation, release: Release, *, accept_one_way: bool = False) -> tuple[str, list[Step], list[str]]:
+def apply_update(
+    observed: Observation, release: Release, *, accept_one_way: bool = False
+) -> tuple[str, list[Step], list[str]]:
     """Slot, steps and notes for a new release."""
     live, notes = observed["live"], []
     current = observed["releases"].get(observed["slots"][live]["release"]) if live else None
@@ -164,9 +183,11 @@ def apply_update(observed: Observation, release: Release, *, accept_one_way: boo
                     f"there would be no way back: {current['version']} cannot live with schema {wanted}",
                     code="no_way_back",
                     last_seen={"schema": observed["schema"], "release": current.get("schema")},
-                    next_step="Split the change into expand and contract releases, or accept it with -e accept_one_way=true.",
+                    next_step="Split the change into expand and contract releases, or accept it: -e accept_one_way=true.",
                 )
-            notes.append(f"Point of no return: after the migration to {wanted}, {current['version']} cannot serve again.")
+            notes.append(
+                f"Point of no return: after the migration to {wanted}, {current['version']} cannot serve again."
+            )
     if live and _exclusive(observed, release):
         notes.append("Old and new cannot run at once: requests are held while one stops and the other starts.")
     before = current["id"] if current and current["id"] != release["id"] else None
@@ -182,7 +203,7 @@ def _free(observed: Observation, release: Release) -> str:
     return next((slot for slot, state in observed["slots"].items() if state["release"] is None), "blue")
 
 
-def choose_rollback(observed: Observation, wanted: Optional[str]) -> Release:
+def choose_rollback(observed: Observation, wanted: str | None) -> Release:
     """The record of the release to go back to: the one named (id or version), else the one that was live before."""
     live = observed["live"]
     current = observed["slots"][live]["release"] if live else None
@@ -242,7 +263,9 @@ def rollback(observed: Observation, release: Release) -> tuple[str, list[Step], 
     slot = next((s for s, state in observed["slots"].items() if state["release"] == release["id"]), None)
     slot = slot or (other(observed["live"]) if observed["live"] else "blue")
     warm = observed["slots"][slot]["ready"] and observed["slots"][slot]["release"] == release["id"]
-    notes = [f"{'Warm' if warm else 'Cold'}: {release['version']} {'still runs' if warm else 'is started again'} in {slot}."]
+    notes = [
+        f"{'Warm' if warm else 'Cold'}: {release['version']} {'still runs' if warm else 'is started again'} in {slot}."
+    ]
     return slot, towards(observed, slot, release, verify=not warm), notes
 
 
@@ -266,7 +289,15 @@ def retire(observed: Observation) -> list[Step]:
     idle = [slot for slot, state in observed["slots"].items() if slot != observed["live"] and state["release"]]
     if observed["live"] is None:
         return []
-    return [_step("retire", f"Remove {_named(observed, observed['slots'][slot]['release'])} from {slot}", "apply it again", slot=slot) for slot in idle]
+    return [
+        _step(
+            "retire",
+            f"Remove {_named(observed, observed['slots'][slot]['release'])} from {slot}",
+            "apply it again",
+            slot=slot,
+        )
+        for slot in idle
+    ]
 
 
 def describe_steps(plan: Plan) -> str:

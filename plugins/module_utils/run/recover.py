@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any
 
 from ..errors import Refused
 from . import plan as plans
@@ -17,7 +18,7 @@ Intent = Mapping[str, Any]
 
 
 def plan(
-    observed: Observation, dead: Optional[Intent], direction: str, *, service: str, settings_digest: str = ""
+    observed: Observation, dead: Intent | None, direction: str, *, service: str, settings_digest: str = ""
 ) -> tuple[plans.Plan, Release]:
     """The plan that ends the *dead* run, and the record of the release that will serve.
 
@@ -33,7 +34,7 @@ def plan(
     way = safe if direction == "auto" else direction
     if way == "back" and not _can_go_back(observed, dead):
         raise Refused(
-            f"run {dead['run']} cannot be undone: {dead['from']['version']} cannot live with schema {observed['schema']}",
+            f"{dead['run']} cannot be undone: {_version(dead['from'])} cannot live with schema {observed['schema']}",
             code="schema_incompatible",
             next_step="Finish it: -e direction=finish.",
         )
@@ -42,8 +43,9 @@ def plan(
     release = _origin(observed, dead) if going_back else dead["release"]
     assert release is not None
     notes = [
-        f"Run {dead['run']} ({dead['runbook']}) set out from {_version(dead['from'])} to {dead['to']['version']} and died.",
-        f"This goes {'back' if way == 'back' else 'on'}" + (f": {why}" if way == safe else f"; the safe way would be {safe}: {why}"),
+        f"Run {dead['run']} ({dead['runbook']}) died on its way from {_version(dead['from'])} to {dead['to']['version']}.",
+        f"This goes {'back' if way == 'back' else 'on'}"
+        + (f": {why}" if way == safe else f"; the safe way would be {safe}: {why}"),
     ]
     document = {
         "runbook": "recover",
@@ -97,9 +99,9 @@ def _can_go_back(observed: Observation, dead: Intent) -> bool:
     return release is None or lives_with(release, observed["schema"], [*observed["releases"].values(), dead["release"]])
 
 
-def _origin(observed: Observation, dead: Intent) -> Optional[Release]:
+def _origin(observed: Observation, dead: Intent) -> Release | None:
     return observed["releases"].get(dead["from"]["release"]) if dead["from"] else None
 
 
-def _version(end: Optional[Mapping[str, Any]]) -> str:
+def _version(end: Mapping[str, Any] | None) -> str:
     return str(end["version"]) if end else "nothing"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What each step of a plan does. Each looks at what is true and makes its part true; none knows whether it ran before."""
+"""What each step of a plan does: each looks at what is true and makes its part true, whether it ran before or not."""
 
 from __future__ import annotations
 
@@ -47,7 +47,11 @@ def verify(context: Context, args: Args) -> Evidence:
             last_seen=results,
             next_step="See the service's own logs for these requests.",
         )
-    return {"changed": False, "checks": results, "say": f"{len(results)} checks passed" if results else "no checks declared"}
+    return {
+        "changed": False,
+        "checks": results,
+        "say": f"{len(results)} checks passed" if results else "no checks declared",
+    }
 
 
 def hold(context: Context, args: Args) -> Evidence:

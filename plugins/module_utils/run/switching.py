@@ -54,7 +54,11 @@ def end_proof(context: Context, slot: str) -> dict[str, Any]:
         return {}
     try:
         wait_for(
-            lambda: (prober.seen(slot), None), what="the new slot answers", timeout=5, clock=context.clock, interval=0.01
+            lambda: (prober.seen(slot), None),
+            what="the new slot answers",
+            timeout=5,
+            clock=context.clock,
+            interval=0.01,
         )
         context.clock.sleep(AFTER_SECONDS)
     except RunbookError:

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any
 
 from ..verify.smoke import check_version, parse_smoke_tests, run_smoke_tests
 from .clock import Clock
@@ -18,12 +19,12 @@ def check_release(
     settings: Mapping[str, Any],
     secrets: Mapping[str, str],
     clock: Clock,
-    slot: Optional[str],
+    slot: str | None,
     release: Release,
 ) -> list[dict[str, Any]]:
     """One result a check; *slot* None means through the edge, as users come in."""
 
-    def address_of(service: Optional[str], port: Optional[int]) -> tuple[str, int]:
+    def address_of(service: str | None, port: int | None) -> tuple[str, int]:
         return platform.address(slot, service or "", port)
 
     mark = {"X-Steady-Probe": platform.probe_token()}

@@ -168,15 +168,15 @@ def _log_errors(history: Sequence[Sample], look: Look, limits: Limits, old: Base
 
 
 def _breaker(history: Sequence[Sample], old: Baseline) -> str:
+    """Most requests bad for some seconds: nobody waits for a checkpoint then. A burst of one second is not that."""
     if old.requests >= LEAST_BASELINE and old.bad >= BREAKER_BASELINE * old.requests:
         return ""
-    requests = bad = 0
-    for sample in reversed(history):
-        if sample.time <= history[-1].time - BREAKER_SECONDS + 0.01:
-            break
-        requests += sample.requests + sample.overdue
-        bad += sample.errors + sample.overdue
-    if requests < BREAKER_REQUESTS or bad < BREAKER_SHARE * requests:
+    recent = [sample for sample in history[-10:] if sample.time > history[-1].time - BREAKER_SECONDS + 0.01]
+    counts = [(one.requests + one.overdue, one.errors + one.overdue) for one in recent]
+    requests, bad = sum(count[0] for count in counts), sum(count[1] for count in counts)
+    if requests < BREAKER_REQUESTS or bad < BREAKER_SHARE * requests or history[-1].time < BREAKER_SECONDS - 0.01:
+        return ""
+    if any(worse < BREAKER_SHARE / 2 * more for more, worse in counts):
         return ""
     return f"breaker: {bad:,} of the last {requests:,} requests bad within {BREAKER_SECONDS:g} s"
 
