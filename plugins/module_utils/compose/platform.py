@@ -70,7 +70,7 @@ class ComposePlatform:
             files.directory(where)
             os.rename(files.path("releases/.new"), files.path(f"{where}/source"))
         known = self.host.release(release["id"]) or {}
-        kept = {name: known[name] for name in ("jobs_done", "previous", "live_since") if name in known}
+        kept: Release = {name: known[name] for name in ("jobs_done", "previous", "live_since") if name in known}
         self.host.save_release({**release, **kept})
         return {"changed": not known}
 

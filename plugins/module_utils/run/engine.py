@@ -10,6 +10,7 @@ simulation can play every crash of every run.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
@@ -36,7 +37,7 @@ class Context:
     secrets: dict[str, str]
     releases: dict[str, Release]
     goal: str
-    handlers: dict[str, Handler]
+    handlers: Mapping[str, Handler]
     probing: Callable[..., Any] | None = None  # makes the prober of the proof; None where there is nothing to probe
     intent: dict[str, Any] = field(default_factory=dict)
     evidence: dict[str, Any] = field(default_factory=dict)

@@ -183,7 +183,7 @@ def apply_update(
                     f"there would be no way back: {current['version']} cannot live with schema {wanted}",
                     code="no_way_back",
                     last_seen={"schema": observed["schema"], "release": current.get("schema")},
-                    next_step="Split the change into expand and contract releases, or accept it: -e accept_one_way=true.",
+                    next_step="Split the change into expand and contract, or accept it with -e accept_one_way=true.",
                 )
             notes.append(
                 f"Point of no return: after the migration to {wanted}, {current['version']} cannot serve again."

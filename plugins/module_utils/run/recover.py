@@ -43,7 +43,7 @@ def plan(
     release = _origin(observed, dead) if going_back else dead["release"]
     assert release is not None
     notes = [
-        f"Run {dead['run']} ({dead['runbook']}) died on its way from {_version(dead['from'])} to {dead['to']['version']}.",
+        f"Run {dead['run']} ({dead['runbook']}) died between {_version(dead['from'])} and {dead['to']['version']}.",
         f"This goes {'back' if way == 'back' else 'on'}"
         + (f": {why}" if way == safe else f"; the safe way would be {safe}: {why}"),
     ]
@@ -68,7 +68,7 @@ def ways(observed: Observation, dead: Intent) -> dict[str, list[plans.Step]]:
         finish = plans.retire(observed)
         return {"finish": finish, "back": finish}
     planned = {step["do"] for step in dead["plan"]["steps"]}
-    settled = next((step["args"] for step in dead["plan"]["steps"] if step["do"] == "settle"), {})
+    settled: dict[str, Any] = next((step["args"] for step in dead["plan"]["steps"] if step["do"] == "settle"), {})
     finish = plans.towards(
         observed,
         goal["slot"],
