@@ -10,11 +10,13 @@ started anew, in a session of its own, from a copy of that archive, with what it
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +27,7 @@ from ..run.journal import RUN_ID, Journal
 from ..run.lock import HostLock, busy, process_identity
 
 # The archive is put on the path here: in PYTHONPATH, Python would run what Ansible has in it for itself.
+KEPT = 3
 _START = "import importlib, sys; sys.path.insert(0, sys.argv[2]); importlib.import_module(sys.argv[1]).main()"
 
 
@@ -45,7 +48,7 @@ def start_run(params: Mapping[str, Any], act: str) -> dict[str, Any]:
     }
     with open(os.path.join(where, "act.log"), "ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-B", "-c", _START, act, code],
+            [sys.executable, "-c", _START, act, code],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
@@ -90,16 +93,23 @@ def _run_id(run: str) -> str:
 
 
 def _own_code(files: Files, run: str) -> str:
-    """Copy the archive that this module runs from (or its tree, when Ansible unpacked it) into the run's directory."""
+    """Where the act finds its code: a copy of the archive, or of the tree that Ansible unpacked it to."""
     marker = os.path.join("ansible_collections", "steady", "runbooks", "plugins", "module_utils")
     here = os.path.abspath(__file__)
     root = here[: here.index(marker)].rstrip(os.sep)
-    if os.path.isfile(root):
-        where = files.path(f"runs/{run}/act.zip")
-        shutil.copyfile(root, where)
-        os.chmod(where, 0o600)
+    if not os.path.isfile(root):
+        where = files.path(f"runs/{run}/code")
+        shutil.copytree(os.path.join(root, marker), os.path.join(where, marker))
         return where
-    where = files.path(f"runs/{run}/act")
-    package = os.path.join(where, marker)
-    shutil.copytree(os.path.join(root, marker), package, dirs_exist_ok=True)
-    return where
+    with zipfile.ZipFile(root) as archive:
+        members = [member for member in archive.infolist() if member.filename.startswith("ansible_collections")]
+        content = sorted((member.filename, member.CRC) for member in members)
+        name = f"code/{hashlib.sha256(repr(content).encode()).hexdigest()[:16]}"
+        if not files.exists(name):
+            # Unpacked once for all runs of this version: Python then keeps it compiled, which saves half a second.
+            temporary = f"{name}.{run}"
+            archive.extractall(files.directory(temporary), members)
+            os.rename(files.path(temporary), files.path(name))
+            for old in sorted(files.names("code"), key=lambda one: os.path.getmtime(files.path("code", one)))[:-KEPT]:
+                files.remove(f"code/{old}")
+    return files.path(name)

@@ -9,22 +9,35 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..errors import CommandFailed
+from .engine_api import Engine
 
 
 class Docker:
     """Runs ``docker`` and returns what it printed.
 
     *environment* is added to the process's own and is how secrets reach Compose: never as an argument, because
-    arguments are visible to every user of the host.
+    arguments are visible to every user of the host. *logins* are those of private registries, ``{"registry",
+    "username", "password"}`` each.
     """
 
-    def __init__(self, environment: Mapping[str, str] | None = None, binary: str = "docker") -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str] | None = None,
+        binary: str = "docker",
+        logins: Iterable[Mapping[str, str]] = (),
+    ) -> None:
         self.binary = binary
         self.environment = {**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})}
+        self.logins = {login["registry"]: login for login in logins}
+
+    @property
+    def engine(self) -> Engine:
+        """The same engine by its own interface."""
+        return Engine(self.environment)
 
     def __call__(
         self,

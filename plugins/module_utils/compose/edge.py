@@ -250,7 +250,9 @@ class Edge:
         for row in self.runtime.servers(self.runtime.current()):
             if row["be_name"].endswith(f"_{slot}"):
                 _name, room, up = found.get(row["be_name"], ("", 0, set()))
-                if row["srv_op_state"] == RUNNING and row["srv_admin_state"] == READY:
+                # One that was just resolved counts as running before it was ever reached: its network may not be up yet.
+                reached = row["srv_check_result"] == PASSED
+                if reached and row["srv_op_state"] == RUNNING and row["srv_admin_state"] == READY:
                     up = up | {row["srv_addr"]}
                 found[row["be_name"]] = (row["srv_fqdn"], room + 1, up)
         return found

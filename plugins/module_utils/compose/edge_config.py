@@ -71,8 +71,8 @@ resolvers docker
     timeout resolve 200ms
     timeout retry 200ms
     hold valid 200ms
-    hold nx 1s
-    hold other 1s
+    hold nx 500ms
+    hold other 500ms
     hold obsolete 0s
     hold refused 20d
     hold timeout 20d
@@ -88,7 +88,7 @@ defaults any
     timeout client 24h
     timeout server 24h
     timeout tunnel 24h
-    default-server check inter 2s fastinter 250ms downinter 250ms fall 3 rise 1
+    default-server check inter 500ms fastinter 250ms downinter 250ms fall 3 rise 1
     default-server resolvers docker resolve-prefer ipv4 init-addr libc,none
 
 defaults http from any

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -57,12 +56,7 @@ class Host:
 
     def containers(self, *filters: str) -> list[dict[str, Any]]:
         """Inspected containers, running or not, that match all label *filters*; in order of their names."""
-        words = [word for name in filters for word in ("--filter", f"label={name}")]
-        ids = self.docker("ps", "--all", "--quiet", "--no-trunc", *words).split()
-        if not ids:
-            return []
-        said = self.docker.run("inspect", *ids)  # one may vanish in between: take those that are there
-        return sorted(_parsed(said.stdout), key=lambda container: str(container["Name"]))
+        return self.docker.engine.containers(*filters)
 
     def slot_containers(self, slot: str) -> list[dict[str, Any]]:
         return self.containers(f"{LABEL}.service={self.service}", f"{LABEL}.slot={slot}")
@@ -109,10 +103,6 @@ class Host:
 
     def save_slot(self, slot: str, record: Mapping[str, Any]) -> None:
         self.files.write_json(f"slots/{slot}/slot.json", dict(record))
-
-
-def _parsed(text: str) -> list[dict[str, Any]]:
-    return list(json.loads(text or "[]"))
 
 
 def service_of(container: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -15,12 +16,11 @@ from typing import Any, Callable
 from ..errors import CommandFailed, Refused, RunbookError
 from .docker import Docker
 from .model import Model, image_of, registry_of, repository, services, unescape
-from .registry import digest_of
+from .registry import digest_of, pull
 from .roles import derive
 from .understand import near
 
 LOOK_SECONDS = 20
-PULL_SECONDS = 900
 _DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 _ID = re.compile(r"^sha256:[0-9a-f]{64}$")
 
@@ -65,14 +65,17 @@ def ensure_present(
     for number, image in enumerate(missing, 1):
         if _ID.match(image):
             raise _unavailable(image, ", ".join(users[image]), "it was only on this host, and is not here any more")
-        progress(f"pulling {repository(image)} for {', '.join(users[image])} ({number} of {len(missing)})")
+        what = f"pulling {repository(image)} for {', '.join(users[image])} ({number} of {len(missing)})"
+        progress(what)
         try:
-            said = docker.run("pull", "--quiet", _untagged(image), timeout=PULL_SECONDS)
-        except CommandFailed as slow:
-            raise _unavailable(image, ", ".join(users[image]), slow.detail) from None
-        if said.returncode:
-            raise _unavailable(image, ", ".join(users[image]), said.stderr)
+            pull(docker, _untagged(image), functools.partial(_further, progress, what))
+        except CommandFailed as answer:
+            raise _unavailable(image, ", ".join(users[image]), str(answer.last_seen or answer.detail)) from None
     return missing
+
+
+def _further(progress: Callable[[str], None], what: str, far: str) -> None:
+    progress(f"{what}: {far}")
 
 
 def image_tests(docker: Docker, pins: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

@@ -112,7 +112,7 @@ def _checks(host: Host) -> list[dict[str, Any]]:
 def _disks(host: Host) -> list[tuple[str, str]]:
     state = _existing(host.files.root)
     try:
-        docker = host.docker("info", "--format", "{{.DockerRootDir}}").strip()
+        docker = str(host.docker.engine.json("GET", "/info")[1]["DockerRootDir"])
     except RunbookError:
         docker = ""
     return [(state, "disk")] + ([(docker, "docker_disk")] if docker and os.path.isdir(docker) else [])

@@ -39,7 +39,7 @@ class ComposePlatform:
     def open(cls, request: Mapping[str, Any]) -> ComposePlatform:
         settings = dict(request["settings"])
         files = Files(os.path.join(request.get("state_directory") or STATE, settings["name"]))
-        docker = Docker()
+        docker = Docker(logins=request.get("registries") or ())
         clock = Clock()
         host = Host(settings, dict(request.get("secrets") or {}), docker, files, clock)
         return cls(host, Edge(files.path("edge"), settings["name"], docker, clock))

@@ -2,23 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Transport: which digest a registry has for a tag.
+"""Transport to image registries through the engine, which knows mirrors, proxies and certificates.
 
-Asked through the engine, which knows mirrors, proxies and certificates, over `docker system dial-stdio`, which follows
-contexts and DOCKER_HOST. (`docker compose config --resolve-image-digests` would do, but some versions, 2.26.1 among
-them, print the tag and no error; `docker manifest inspect` does not speak to registries without TLS.)
+(`docker compose config --resolve-image-digests` would do, but some versions, 2.26.1 among them, print the tag and no
+error; `docker manifest inspect` does not speak to registries without TLS.)
 """
 
 from __future__ import annotations
 
 import base64
-import http.client
-import io
 import json
 import os
-import socket
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Callable
 from urllib.parse import quote
 
 from ..errors import CommandFailed, RunbookError
@@ -26,44 +22,54 @@ from .docker import Docker
 from .model import registry_of
 
 SECONDS = 20
+PULL_SECONDS = 900
 _HUB = "https://index.docker.io/v1/"
 
 
 def digest_of(docker: Docker, reference: str, timeout: float = SECONDS) -> str:
     """``sha256:…`` of *reference*. Raise :class:`CommandFailed` with the registry's answer as ``last_seen``."""
-    login = _login(docker, registry_of(reference))
-    lines = [f"GET /distribution/{quote(reference, safe='/:@')}/json HTTP/1.1", "Host: docker", "Connection: close"]
-    if login:
-        lines.append("X-Registry-Auth: " + base64.urlsafe_b64encode(json.dumps(login).encode()).decode())
-    said = docker("system", "dial-stdio", stdin="\r\n".join([*lines, "", ""]), timeout=timeout)
-    status, body = _answer(said)
-    digest = (body.get("Descriptor") or {}).get("digest")
+    path = f"/distribution/{quote(reference, safe='/:@')}/json"
+    status, body = docker.engine.json("GET", path, _auth(docker, reference), timeout)
+    digest = ((body or {}).get("Descriptor") or {}).get("digest")
     if status != 200 or not digest:
-        message = str(body.get("message") or f"HTTP status {status}")
-        raise CommandFailed(
-            f"the registry does not know {reference}: {message}", code="registry_failed", last_seen=message
-        )
+        raise _failed(reference, str((body or {}).get("message") or f"HTTP status {status}"))
     return str(digest)
 
 
-class _Said:
-    """What was printed, as the socket that http.client reads from."""
+def pull(docker: Docker, reference: str, progress: Callable[[str], None], timeout: float = PULL_SECONDS) -> None:
+    """Pull ``name@digest`` and tell how far it is. Raise :class:`CommandFailed` with what the registry answered."""
+    layers: dict[str, tuple[int, int]] = {}
+    path = f"/images/create?fromImage={quote(reference, safe='')}"
+    with docker.engine.stream("POST", path, _auth(docker, reference), timeout) as answer:
+        for line in answer:
+            said = json.loads(line) if line.strip() else {}
+            if said.get("error") or answer.status != 200:
+                raise _failed(
+                    reference, str(said.get("error") or said.get("message") or f"HTTP status {answer.status}")
+                )
+            detail = said.get("progressDetail") or {}
+            if detail.get("total"):
+                layers[said.get("id", "")] = (int(detail.get("current") or 0), int(detail["total"]))
+                have, total = (sum(sizes) / 2**20 for sizes in zip(*layers.values()))
+                progress(f"{have:.0f} of {total:.0f} MiB")
 
-    def __init__(self, text: str) -> None:
-        self.text = text
 
-    def makefile(self, *_mode: Any) -> io.BytesIO:
-        return io.BytesIO(self.text.encode())
+def _auth(docker: Docker, reference: str) -> dict[str, str]:
+    """The header with the login for the registry of *reference*: the declared one, else that of ``docker login``."""
+    registry = registry_of(reference)
+    declared = docker.logins.get(registry)
+    login = (
+        {"username": declared["username"], "password": declared["password"], "serveraddress": registry}
+        if declared
+        else _login(docker, registry)
+    )
+    return {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(login).encode()).decode()}
 
 
-def _answer(text: str) -> tuple[int, dict[str, Any]]:
-    try:
-        response = http.client.HTTPResponse(cast(socket.socket, _Said(text)))
-        response.begin()
-        body = json.loads(response.read() or b"{}")
-        return response.status, body if isinstance(body, dict) else {}
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        return 0, {"message": f"the engine gave no answer that could be read ({type(error).__name__})"}
+def _failed(reference: str, message: str) -> CommandFailed:
+    return CommandFailed(
+        f"the registry does not give {reference}: {message}", code="registry_failed", last_seen=message
+    )
 
 
 def _login(docker: Docker, registry: str) -> dict[str, str]:

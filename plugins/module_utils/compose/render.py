@@ -68,7 +68,7 @@ def slot_model(
     labels = {"service": service, "slot": slot, "release": release}
     rendered: dict[str, Any] = {}
     for name, member in members.items():
-        body = _common(model, member, pins, paths, {**labels, "compose_service": name})
+        body = _common(model, member, pins, paths, labels)
         body["depends_on"] = {
             f"{other}-{slot}": condition
             for other, condition in (body.get("depends_on") or {}).items()
@@ -207,7 +207,8 @@ def _common(
     body["pull_policy"] = "never" if pins[member.name].startswith("sha256:") else "missing"
     for key in ("labels", "environment"):
         _replace(body, key, {one: value for one, value in (body.get(key) or {}).items() if one not in member.removed})
-    body["labels"] = {**(body.get("labels") or {}), **{f"steady.{key}": value for key, value in labels.items()}}
+    ours = {f"steady.{key}": value for key, value in {**labels, "compose_service": member.name}.items()}
+    body["labels"] = {**(body.get("labels") or {}), **ours}
     mounts = []
     for mount in mounts_of(body):
         keeps = paths.source if mount.get("read_only") else paths.data
