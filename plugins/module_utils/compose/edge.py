@@ -31,7 +31,8 @@ from .edge_spec import EdgePort, EdgeSpec, Traffic, map_text, parse_map
 
 __all__ = ["Edge", "EdgePort", "EdgeSpec", "Traffic"]
 
-RUNNING, READY = "2", "0"  # HAProxy's numbers for a server that is up and not in maintenance
+# HAProxy's numbers for a server that is up, not in maintenance, and whose last check succeeded
+RUNNING, READY, PASSED = "2", "0", "3"
 COUNTERS = {
     "requests": "stot",
     "2xx": "hrsp_2xx",
@@ -250,7 +251,7 @@ class Edge:
         for row in self.runtime.servers(self.runtime.current()):
             if row["be_name"].endswith(f"_{slot}"):
                 _name, room, up = found.get(row["be_name"], ("", 0, set()))
-                # One that was just resolved counts as running before it was ever reached: its network may not be up yet.
+                # One that was just resolved counts as running before it was ever reached.
                 reached = row["srv_check_result"] == PASSED
                 if reached and row["srv_op_state"] == RUNNING and row["srv_admin_state"] == READY:
                     up = up | {row["srv_addr"]}
