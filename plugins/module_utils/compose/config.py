@@ -22,6 +22,10 @@ from .understand import near
 SECONDS = 60
 _LOG_LINE = re.compile(r'^time="[^"]*" level=(\w+) msg=(".*"|\S+)', re.MULTILINE)
 _UNSET = re.compile(r'The "([^"]*)" variable is not set')
+# A line of an env file that cannot be read is quoted as it is, and may well be a secret.
+_QUOTES = re.compile(
+    r"(unexpected character \S+ in variable name|unterminated quoted value|Invalid template:).*", re.DOTALL
+)
 _OVERRIDES = tuple(f"{stem}.override.{end}" for stem in ("compose", "docker-compose") for end in ("yaml", "yml"))
 
 
@@ -168,8 +172,7 @@ def _clean(stderr: str, directory: str, values: Mapping[str, str]) -> str:
     for name, value in sorted(values.items(), key=lambda item: -len(item[1])):
         if len(value) > 3:
             text = text.replace(value, f"${{{name}}}")
-    # A line of an env file that cannot be read is quoted as it is, and may well be a secret.
-    text = re.sub(r"(unexpected character .* in variable name).*", r"\1", text)
+    text = _QUOTES.sub(r"\1 (in an env file; not shown)", text)
     text = " ".join(text.replace(": invalid compose project", "").split())
     return text[:600] or "docker compose gave no reason"
 

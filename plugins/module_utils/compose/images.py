@@ -165,12 +165,12 @@ def _sentence(error: RunbookError) -> str:
 
 def _unavailable(image: str, users: str, answer: str) -> Refused:
     text = " ".join(answer.split())[-400:]
-    if re.search(r"unauthorized|denied|authentication|forbidden|401|403", text, re.IGNORECASE):
+    if re.search(r"timeout|refused|lookup|no such host|did not|unreachable|dial", text, re.IGNORECASE):
+        step = "Look whether this host reaches the registry; then run it again."
+    elif re.search(r"unauthorized|denied|authentication|forbidden|401|403", text, re.IGNORECASE):
         step = "Log in: add the registry to service_registries; or look whether the repository's name is right."
     elif re.search(r"unknown|not found|no such|404", text, re.IGNORECASE):
         step = "Look for a typing error in name or tag, and whether it was pushed (`docker push`)."
-    elif re.search(r"timeout|refused|lookup|no such host|did not end|unreachable|dial", text, re.IGNORECASE):
-        step = "Look whether this host reaches the registry; then run it again."
     else:
         step = f"Try `docker pull {_untagged(image)}` on the host."
     return Refused(
