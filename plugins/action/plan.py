@@ -108,7 +108,13 @@ class ActionModule(ActionBase):
         promoted = args["promoted"] or {}
         version = args["version"] or promoted.get("version")
         manifest = promoted.get("manifest") or {}
-        if args["version"] and args["manifests"]:
+        if args["version"]:
+            if not args["manifests"]:
+                raise Refused(
+                    "a version was named, but service_manifests is not set",
+                    code="no_manifests",
+                    next_step="Set it to the directory of release manifests, or name the release with -e image=….",
+                )
             manifest = find_manifest(args["manifests"], args["version"])
         git = commit_of(args["source"])
         return {

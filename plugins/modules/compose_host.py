@@ -59,6 +59,9 @@ attributes:
   diff_mode:
     description: Shows each thing that changes; never the content of C(daemon.json), which may hold passwords.
     support: full
+  idempotent:
+    description: Changes nothing when nothing is missing.
+    support: full
 author:
   - the steady.runbooks authors (@steady-runbooks)
 """
@@ -109,9 +112,10 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.steady.runbooks.plugins.module_utils.compose.arguments import fail
+from ansible_collections.steady.runbooks.plugins.module_utils.compose.bootstrap.decide import Wish
+from ansible_collections.steady.runbooks.plugins.module_utils.compose.bootstrap.prepare import prepare
 from ansible_collections.steady.runbooks.plugins.module_utils.errors import RunbookError
-from ansible_collections.steady.runbooks.plugins.module_utils.host.decide import Wish
-from ansible_collections.steady.runbooks.plugins.module_utils.host.prepare import prepare
 from ansible_collections.steady.runbooks.plugins.module_utils.run.clock import Clock
 
 
@@ -138,7 +142,7 @@ def main() -> None:
     try:
         done = prepare(wish, Clock(), dry=module.check_mode)
     except RunbookError as error:
-        module.fail_json(msg=f"{error.detail}. {error.next_step}", failure=error.as_dict())
+        fail(module, error)
     for warning in done.pop("warnings"):
         module.warn(warning)
     diff = {

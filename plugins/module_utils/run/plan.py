@@ -188,8 +188,6 @@ def apply_update(
             notes.append(
                 f"Point of no return: after the migration to {wanted}, {current['version']} cannot serve again."
             )
-    if live and _exclusive(observed, release):
-        notes.append("Old and new cannot run at once: requests are held while one stops and the other starts.")
     before = current["id"] if current and current["id"] != release["id"] else None
     jobs = tuple(release["jobs"])
     return slot, towards(observed, slot, release, new=True, jobs=jobs, watch=True, previous=before), notes
