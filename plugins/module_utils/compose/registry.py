@@ -23,7 +23,7 @@ from .model import registry_of
 
 SECONDS = 20
 PULL_SECONDS = 900
-_HUB = "https://index.docker.io/v1/"
+_HUB = "docker.io"
 
 
 def digest_of(docker: Docker, reference: str, timeout: float = SECONDS) -> str:
@@ -80,7 +80,7 @@ def _login(docker: Docker, registry: str) -> dict[str, str]:
             config = json.load(file)
     except (OSError, ValueError):
         return {}
-    key = _HUB if registry == "docker.io" else registry
+    key = f"https://index.{_HUB}/v1/" if registry == _HUB else registry  # as `docker login` has it
     helper = (config.get("credHelpers") or {}).get(key) or config.get("credsStore")
     found = _from_helper(docker, str(helper), key) if helper else {}
     return found or _from_file((config.get("auths") or {}).get(key) or {}, key)

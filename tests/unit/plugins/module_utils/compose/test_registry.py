@@ -41,7 +41,8 @@ def auth(user, password):
 
 
 def test_the_login_of_the_registry_goes_along_and_of_no_other(asked):
-    config = {"auths": {"r.example.com": auth("me", "pa:ss"), "https://index.docker.io/v1/": auth("hub", "x")}}
+    hub = "docker.io"
+    config = {"auths": {"r.example.com": auth("me", "pa:ss"), f"https://index.{hub}/v1/": auth("hub", "x")}}
     mine = {"username": "me", "password": "pa:ss", "serveraddress": "r.example.com"}
     assert asked("r.example.com/app:1", config) == mine
     assert asked("team/app", config)["username"] == "hub"
