@@ -21,21 +21,18 @@ from .render import slot_model
 
 
 def stage(host: Host, edge: Edge, slot: str, release: Release, progress: Progress) -> Evidence:
-    """Render the slot unless it is this release's already, start its web services, wait for them and for the edge."""
+    """Render the slot unless it is this release's already, start its web services, wait for them and for the edge.
+
+    What waits for another service's health starts in a wave of its own: Compose would wait for Docker's view of health,
+    and name no reason for a service that never gets there.
+    """
     begun = host.clock.monotonic()
     record = host.slot(slot)
     if record.get("release") != release["id"] or not host.files.exists(f"slots/{slot}/compose.json"):
         render(host, slot, release)
         host.save_slot(slot, {"release": release["id"]})
-    host.compose(
-        host.slot_project(slot),
-        f"slots/{slot}/compose.json",
-        "up",
-        "--detach",
-        "--no-deps",
-        *names(release, slot, "web"),
-    )
-    wait_ready(host, slot, release, ("web",), progress)
+    for wave in Understanding.from_dict(release["understanding"]).waves("web"):
+        start(host, slot, release, wave, progress)
     ready = host.clock.monotonic() - begun
     edge.wait_ready(slot, 15)
     return {"changed": True, "slot": slot, "ready_seconds": round(ready, 3), "say": f"ready after {ready:.1f} s"}
@@ -55,19 +52,15 @@ def render(host: Host, slot: str, release: Release) -> None:
     host.files.write(f"slots/{slot}/compose.json", json.dumps(rendered, indent=1))
 
 
-def names(release: Release, slot: str, *roles: str) -> list[str]:
-    """The services of a slot with one of these roles, as they are called there."""
-    return [f"{name}-{slot}" for name, role in sorted(release["roles"].items()) if role in roles]
-
-
-def wait_ready(host: Host, slot: str, release: Release, roles: tuple[str, ...], progress: Progress) -> None:
-    """Wait until every container of these roles is ready; a crash is told at once, with its last words."""
+def start(host: Host, slot: str, release: Release, services: list[str], progress: Progress) -> None:
+    """Start services of a slot at once, and wait until they are ready; a crash is told at once, with its last words."""
+    words = ("up", "--detach", "--no-deps", *(f"{name}-{slot}" for name in services))
+    host.compose(host.slot_project(slot), f"slots/{slot}/compose.json", *words)
     understanding = Understanding.from_dict(release["understanding"])
-    mine = {name for name, role in release["roles"].items() if role in roles}
     begun = host.clock.monotonic()
 
     def seen() -> tuple[bool, Any]:
-        containers = [c for c in host.slot_containers(slot) if service_of(c) in mine]
+        containers = [c for c in host.slot_containers(slot) if service_of(c) in services]
         states = [
             look(host.docker, c, understanding.services[service_of(c)].readiness, host.edge_network) for c in containers
         ]
@@ -97,17 +90,16 @@ def handover(host: Host, slot: str, progress: Progress) -> Evidence:
 
 def _hand(host: Host, slot: str, role: str, action: str, progress: Progress) -> bool:
     release = host.release(host.slot(slot).get("release") or "")
-    services = names(release, slot, role) if release else []
-    if not services or release is None:
+    wanted = sorted(name for name, its in release["roles"].items() if its == role) if release else []
+    if not wanted or release is None:
         return False
     up = {service_of(c) for c in host.slot_containers(slot) if is_running(c)}
-    wanted = {name for name, its in release["roles"].items() if its == role}
     if action == "start":
-        host.compose(host.slot_project(slot), f"slots/{slot}/compose.json", "up", "--detach", "--no-deps", *services)
-        wait_ready(host, slot, release, (role,), progress)
-        return not wanted <= up
-    if wanted & up:
-        host.compose(host.slot_project(slot), f"slots/{slot}/compose.json", "stop", *services, timeout=300)
+        start(host, slot, release, wanted, progress)
+        return not up.issuperset(wanted)
+    if not up.isdisjoint(wanted):
+        names = [f"{name}-{slot}" for name in wanted]
+        host.compose(host.slot_project(slot), f"slots/{slot}/compose.json", "stop", *names, timeout=300)
         return True
     return False
 
