@@ -234,7 +234,7 @@ def repository(reference: str) -> str:
     name = reference.split("@", 1)[0]
     head, slash, last = name.rpartition("/")
     name = head + slash + last.split(":", 1)[0]
-    for prefix in ("docker.io/library/", "docker.io/", "index.docker.io/library/", "library/"):
+    for prefix in ("docker.io/library/", "docker.io/", "library/"):
         if name.startswith(prefix):
             return name[len(prefix) :]
     return name
