@@ -171,9 +171,9 @@ def up(images: list[str]) -> None:
         start = time.monotonic()
         name = here(image)
         local = docker("image", "ls", "-q", name)
-        if local and _pushed(image):
+        if local and pushed(image):
             continue
-        if not local and not (_pushed(image) and _from_registry(name)):
+        if not local and not (pushed(image) and _from_registry(name)):
             source.make(image, name, image.partition(":")[0])
         docker("push", "-q", name)
         say(f"{name} in {time.monotonic() - start:.0f} s")
@@ -187,7 +187,7 @@ def _from_registry(name: str) -> bool:
     return True
 
 
-def _pushed(image: str) -> bool:
+def pushed(image: str) -> bool:
     repository, _, tag = image.partition(":")
     kinds = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
     kinds += ", application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.oci.image.index.v1+json"
