@@ -148,7 +148,7 @@ def _told(ended: dict[str, Any], joined: bool) -> dict[str, Any]:
     """The task's result for a run's result: failed unless what was asked for has been done."""
     failure = ended.get("failure") or {}
     good = ended["outcome"] == ("undone" if joined else "done")
-    shown = ("run", "runbook", "outcome", "from", "to", "seconds", "proof", "watch", "failure", "head")
+    shown = ("run", "runbook", "outcome", "from", "to", "seconds", "proof", "proof_back", "watch", "failure", "head")
     told = {name: ended[name] for name in shown if ended.get(name) is not None}
     told.update(changed=bool(ended.get("changed")), failed=not good)
     if not good:

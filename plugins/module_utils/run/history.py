@@ -46,6 +46,8 @@ def _line(entry: dict[str, Any]) -> str:
     ]
     if (entry.get("proof") or {}).get("say"):
         words.append(entry["proof"]["say"])
+    if (entry.get("proof_back") or {}).get("say"):
+        words.append(f"and back: {entry['proof_back']['say']}")
     if entry.get("failure"):
         words.append(f"because {entry['failure'].get('detail')}")
     return f"{entry.get('seq')}. " + ", ".join(words)

@@ -66,7 +66,7 @@ def end_proof(context: Context, slot: str) -> dict[str, Any]:
     proof = prober.stop()
     declared = context.settings.get("proof")
     verdict = confirmed(proof, context.counted, context.platform.counters(), declared, held_ms(context))
-    context.evidence.setdefault("proof", verdict)
+    context.evidence["proof" if context.forward else "proof_back"] = verdict
     return verdict
 
 
