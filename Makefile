@@ -15,7 +15,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV ANSIBLE_COLLECTIONS_PATH ANSIBLE_INVE
 PARTS := lint units sanity importer lab meta integration molecule system matrix
 
 CHECKS := tests/checks
-TIMED = @$(CHECKS)/timed $@
+TIMED = @NO_COLOR=1 COLUMNS=160 $(CHECKS)/timed $@
 
 .PHONY: help venv demo test clean $(PARTS)
 
