@@ -33,7 +33,7 @@ def start_base(host: Host, release: Release, progress: Progress) -> Evidence:
     anchor = host.settings.get("edge_image") or EDGE_IMAGE
     rendered = base_model(model, understanding, paths=paths, anchor_image=anchor)
     host.files.write("base/compose.json", json.dumps(rendered, indent=1))
-    host.compose(host.project, "base/compose.json", "up", "--detach", "--no-recreate", timeout=600)
+    host.compose(host.project, "base/compose.json", "up", "--detach", "--no-recreate", release=release, timeout=600)
     if services:
         _wait_ready(host, understanding, services, progress)
     host.files.write_json("base/base.json", {"services": services, "release": release["id"]})
@@ -93,7 +93,7 @@ def run_job(host: Host, release: Release, service: str, progress: Progress) -> E
             paths=host.paths(release["id"]),
         )
         host.files.write(file, json.dumps(rendered, indent=1))
-        host.compose(project, file, "up", "--detach", "--no-deps", timeout=300)
+        host.compose(project, file, "up", "--detach", "--no-deps", release=release, timeout=300)
 
     def ended() -> tuple[bool, Any]:
         containers = host.containers(*label)

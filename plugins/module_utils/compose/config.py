@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import re
@@ -14,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..errors import Refused
+from .cli import compose
 from .docker import Docker
 from .model import Model, services, unescape
 from .render import needs_environment
@@ -48,8 +48,11 @@ def render_source(
     values = {str(key): str(value) for key, value in environment.items()}
     words = [word for name in files for word in ("--file", os.path.join(directory, name))]
     words += [word for name in profiles for word in ("--profile", name)]
-    words += [word for name in env_files for word in ("--env-file", os.path.join(directory, name))]
-    said = _compose(docker, directory, project, values, *words, "config", "--format", "json")
+    words += ["config", "--format", "json"]
+    read = [os.path.join(directory, name) for name in env_files]
+    said = compose(
+        docker, *words, project=project, directory=directory, variables=values, env_files=read, timeout=SECONDS
+    )
     shown = ", ".join(files) or "the compose file"
     if said.returncode:
         raise _invalid(shown, _clean(said.stderr, directory, values))
@@ -81,7 +84,10 @@ def secret_values(
         # A variable that is set is not empty with "+", even when its value is.
         asked = {f"{kind}{n}": f"${{{name}{kind}}}" for n, name in enumerate(others) for kind in ("-", "+x")}
         asking = json.dumps({"services": {"x": {"image": "x", "environment": asked}}})
-        said = _compose(docker, directory, "x", environment, "--file", "-", "config", "--format", "json", stdin=asking)
+        words = ("--file", "-", "config", "--format", "json")
+        said = compose(
+            docker, *words, project="x", directory=directory, variables=environment, stdin=asking, timeout=SECONDS
+        )
         if said.returncode:
             raise _invalid("the environment", _clean(said.stderr, directory, {}))
         answer = services(json.loads(said.stdout))["x"]["environment"]
@@ -106,25 +112,6 @@ def source_files(directory: str, limit: int = 10000) -> list[str]:
         if len(found) >= limit:
             break
     return sorted(found[:limit])
-
-
-def _compose(
-    docker: Docker, directory: str, project: str, environment: Mapping[str, Any], *words: str, stdin: str | None = None
-) -> Any:
-    asked = copy.copy(docker)
-    # A COMPOSE_FILE of whoever runs us must not add to the files that were asked for; PWD is what Compose would see.
-    inherited = {key: value for key, value in docker.environment.items() if not key.startswith("COMPOSE_")}
-    values = {str(key): str(value) for key, value in environment.items()}
-    asked.environment = {**inherited, "PWD": directory, **values}
-    arguments = ("compose", "--project-name", project, "--project-directory", directory, *words)
-    said = asked.run(*arguments, stdin=stdin, timeout=SECONDS, cwd=directory)
-    if said.returncode and re.search(r"unknown command: docker compose|'compose' is not a docker command", said.stderr):
-        raise Refused(
-            "Docker Compose v2 is not installed on this host",
-            code="compose_missing",
-            next_step="Run bootstrap.yml for this environment.",
-        )
-    return said
 
 
 def _check_file(directory: str, name: str) -> None:

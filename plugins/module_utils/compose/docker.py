@@ -53,17 +53,15 @@ class Docker:
         does not end within *timeout* seconds.
         """
         said = self.run(*arguments, stdin=stdin, timeout=timeout, cwd=cwd)
-        if said.returncode not in accept:
-            raise CommandFailed(
-                f"docker {_name(arguments)} failed (exit {said.returncode}): {_tail(said.stderr)}",
-                code="docker_failed",
-                last_seen=_tail(said.stderr),
-                next_step="Look at the message above; `docker info` tells whether the engine answers at all.",
-            )
-        return said.stdout
+        return output(said, _name(arguments), accept)
 
     def run(
-        self, *arguments: str, stdin: str | None = None, timeout: float = 60, cwd: str | None = None
+        self,
+        *arguments: str,
+        stdin: str | None = None,
+        timeout: float = 60,
+        cwd: str | None = None,
+        pass_fds: Sequence[int] = (),
     ) -> subprocess.CompletedProcess[str]:
         """Like a call, but an exit status other than 0 is the caller's business."""
         try:
@@ -77,6 +75,7 @@ class Docker:
                 timeout=timeout,
                 cwd=cwd,
                 env=self.environment,
+                pass_fds=pass_fds,
                 check=False,
             )
         except FileNotFoundError:
@@ -99,6 +98,18 @@ class Docker:
     def lines(self, *arguments: str, **options: Any) -> list[Any]:
         """A call whose output is one JSON document a line (``--format '{{json .}}'``)."""
         return [json.loads(line) for line in self(*arguments, **options).splitlines() if line.strip()]
+
+
+def output(said: subprocess.CompletedProcess[str], what: str, accept: Sequence[int] = (0,)) -> str:
+    """What a program printed; raise :class:`CommandFailed` when its exit status is not in *accept*."""
+    if said.returncode not in accept:
+        raise CommandFailed(
+            f"docker {what} failed (exit {said.returncode}): {_tail(said.stderr)}",
+            code="docker_failed",
+            last_seen=_tail(said.stderr),
+            next_step="Look at the message above; `docker info` tells whether the engine answers at all.",
+        )
+    return said.stdout
 
 
 def _name(arguments: Sequence[str]) -> str:

@@ -320,8 +320,16 @@ class Edge:
         return sorted(ages, reverse=True)
 
     def log(self, since: float, until: float | None = None) -> list[dict[str, Any]]:
-        """The requests that ended between two times (seconds since the epoch); see :func:`parse_log`."""
-        return parse_log(self.container.log(since, until).splitlines())
+        """The requests that ended from *since* on and before *until* (seconds since the epoch); see :func:`parse_log`."""
+        lines = 2000
+        while True:
+            text, whole = self.container.log(lines)
+            records = parse_log(text)
+            # a second more, because two threads of HAProxy do not write in perfect order
+            if whole or (records and records[0]["time"] < since - 1):
+                break
+            lines *= 8
+        return [record for record in records if since <= record["time"] and (until is None or record["time"] < until)]
 
     # -- below --------------------------------------------------------------------------------------------------
 

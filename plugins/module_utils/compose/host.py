@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +14,9 @@ from typing import Any
 from ..run.clock import Clock
 from ..run.contract import Release
 from ..run.files import Files
+from .cli import compose
 from .config import render_source
-from .docker import Docker
+from .docker import Docker, output
 from .model import Model
 from .render import Paths
 
@@ -49,10 +51,20 @@ class Host:
     def edge_network(self) -> str:
         return f"{self.service}-edge"
 
-    def compose(self, project: str, file: str, *words: str, timeout: float = 120) -> str:
-        """Run ``docker compose`` on a file of ours. Secrets reach it by its environment."""
-        where = self.files.path(file)
-        return self.docker("compose", "--project-name", project, "--file", where, *words, timeout=timeout)
+    def compose(
+        self, project: str, file: str, *words: str, release: Release | None = None, timeout: float = 120
+    ) -> str:
+        """Run ``docker compose`` on a file of ours, with the values that secrets of *release* may be made of."""
+        dotenv = self.files.path(f"releases/{release['id']}/source/.env") if release else ""
+        said = compose(
+            self.docker,
+            *("--file", self.files.path(file), *words),
+            project=project,
+            variables={**release["environment"], **self.secrets} if release else {},
+            env_files=[dotenv] if os.path.isfile(dotenv) else [],
+            timeout=timeout,
+        )
+        return output(said, f"compose {words[0]} of {project}")
 
     def containers(self, *filters: str) -> list[dict[str, Any]]:
         """Inspected containers, running or not, that match all label *filters*; in order of their names."""

@@ -17,13 +17,15 @@ from ..run.clock import Clock
 from ..run.contract import Observation, Release
 from ..run.files import Files
 from ..run.journal import Journal, unfinished
+from ..run.ledger import Ledger
 from ..run.lock import HostLock, busy
 from ..run.plan import Plan, describe_steps
 from ..run.recover import ways
 from ..run.runbooks import make_plan
 from .act import refuse_dead_run
 from .archive import keep, unpack
-from .images import apply_images, image_override, resolve
+from .config import overlooked, source_files
+from .images import apply_images, ensure_present, image_override, image_tests, resolve
 from .platform import ComposePlatform
 from .understand import understand
 
@@ -37,7 +39,7 @@ def plan_runbook(params: Mapping[str, Any], scratch: str, stays: bool) -> dict[s
     if joined:
         return joined
     observed = platform.describe()
-    found = checks.go_no_go(observed, platform.host.settings)
+    found = checks.go_no_go(observed, platform.host.settings, Ledger(files).last())
     seen = {"checks": found, "observed": told(observed), "options": options}
     if runbook == "preflight" and not params["release"]:
         return seen
@@ -120,13 +122,23 @@ def new_release(platform: ComposePlatform, params: Mapping[str, Any], observed: 
     environment = {**(settings.get("environment") or {}), **((asked.get("manifest") or {}).get("environment") or {})}
     environment.setdefault("VERSION", asked["version"] or "")
     model = platform.host.render(source, settings, environment)
+    unread = overlooked(source, settings["compose_files"])
     model = apply_images(model, asked.get("images") or {})
     if asked.get("image"):
         model = image_override(model, asked["image"], settings.get("roles"))
+    settings = {**settings, "source_files": source_files(source)}
     understanding = understand(model, settings, source=source)
+    wanted = [member.name for member in understanding.services.values() if member.role != "state"]
+    if all(finding.code == "no_readiness" for finding in understanding.refusals):
+        pins, notes = resolve(platform.host.docker, model, wanted)
+        mute = {finding.service: pins[finding.service] for finding in understanding.refusals}
+        if mute:
+            # An image may bring its own healthcheck, which only the image itself can tell; so it is pulled, in check
+            # mode too: nothing but the store of images changes by that.
+            ensure_present(platform.host.docker, mute)
+            tests = image_tests(platform.host.docker, mute)
+            understanding = understand(model, settings, source=source, image_tests=tests)
     understanding.refuse()
-    wanted = [member for member in understanding.services.values() if member.role != "state"]
-    pins, notes = resolve(platform.host.docker, model, [member.name for member in wanted])
     manifest = asked.get("manifest") or {}
     jobs = [member.name for member in understanding.of_role("job")]
     return {
@@ -148,7 +160,11 @@ def new_release(platform: ComposePlatform, params: Mapping[str, Any], observed: 
         "environment": environment,
         "render": {name: settings[name] for name in ("compose_files", "profiles", "ready")},
         "understanding": understanding.as_dict(),
-        "notes": [finding.detail for finding in understanding.notes] + notes,
+        "notes": [
+            *(finding.detail for finding in understanding.notes),
+            *(f"{name} is not read, as service_compose_files does not name it." for name in unread),
+            *notes,
+        ],
         "previous": None,
     }
 

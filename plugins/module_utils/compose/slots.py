@@ -55,7 +55,7 @@ def render(host: Host, slot: str, release: Release) -> None:
 def start(host: Host, slot: str, release: Release, services: list[str], progress: Progress) -> None:
     """Start services of a slot at once, and wait until they are ready; a crash is told at once, with its last words."""
     words = ("up", "--detach", "--no-deps", *(f"{name}-{slot}" for name in services))
-    host.compose(host.slot_project(slot), f"slots/{slot}/compose.json", *words)
+    host.compose(host.slot_project(slot), f"slots/{slot}/compose.json", *words, release=release)
     understanding = Understanding.from_dict(release["understanding"])
     begun = host.clock.monotonic()
 

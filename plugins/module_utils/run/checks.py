@@ -15,8 +15,9 @@ from .contract import Observation, other
 Check = dict[str, Any]
 
 
-def go_no_go(observed: Observation, settings: Mapping[str, Any]) -> list[Check]:
-    """All checks: ``{"name", "status": go | no_go | not_configured, "detail", "next_step"}``.
+def go_no_go(observed: Observation, settings: Mapping[str, Any], last: Mapping[str, Any] | None = None) -> list[Check]:
+    """All checks: ``{"name", "status": go | no_go | not_configured, "detail", "next_step"}``. *last* is the ledger's
+    newest entry: what became of a run that nobody could follow to its end is told by the next one.
 
     A check whose source does not exist yet is ``not_configured``; naming it in ``service_mandatory_checks`` makes
     that a no-go.
@@ -24,6 +25,7 @@ def go_no_go(observed: Observation, settings: Mapping[str, Any]) -> list[Check]:
     mandatory = set(settings.get("mandatory_checks") or [])
     checks = [
         _serving(observed),
+        *([_last(last)] if last else []),
         _schema(observed, settings),
         _drift(observed),
         *observed["checks"],
@@ -72,6 +74,12 @@ def _serving(observed: Observation) -> Check:
         # A release that is ill is a reason to update or to roll back, not one against it.
         return _check("current_release", "go", f"{version} in {live} serves but is not healthy{beside}")
     return _check("current_release", "go", f"{version} serves from {live}{beside}")
+
+
+def _last(entry: Mapping[str, Any]) -> Check:
+    ends = " -> ".join((entry.get(end) or {}).get("version") or "nothing" for end in ("from", "to"))
+    why = f" ({entry['failure']['detail']})" if entry.get("failure") else ""
+    return _check("last_run", "go", f"{entry.get('runbook')} {ends} ended: {entry.get('outcome')}{why}")
 
 
 def _schema(observed: Observation, settings: Mapping[str, Any]) -> Check:

@@ -14,7 +14,8 @@ evidence (a dict with at least ``changed``). Called again after a kill it finish
      "edge": "running" | "stopped" | "absent" | "broken",
      "base": "running" | "partial" | "absent" | "none",
      "slots": {"blue": {"release": id | None, "state": "running" | "partial" | "stopped" | "absent",
-                        "ready": bool, "workers": "running" | "stopped" | "none", "warm_until": seconds | None},
+                        "ready": bool, "workers": "running" | "partial" | "stopped" | "none",
+                        "warm_until": seconds | None},
                "green": {...}},
      "releases": {id: {"version", "previous", "schema", "commit", "images", "jobs_done", "strategy", "workers"}},
      "schema": revision | None,                  # what the database says now; None when none is declared

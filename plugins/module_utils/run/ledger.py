@@ -68,6 +68,11 @@ class Ledger:
             if line.endswith(b"\n"):
                 yield json.loads(line)
 
+    def last(self) -> dict[str, Any] | None:
+        """The newest whole line; None in an empty ledger."""
+        lines = [line for line in (self.files.read(NAME) or b"").split(b"\n")[:-1][-1:] if line]
+        return json.loads(lines[0]) if lines else None
+
     def verify(self, saved: dict[str, Any] | None = None) -> dict[str, Any]:
         """Check every line against the chain, the head, and a head that was *saved* elsewhere.
 

@@ -79,7 +79,7 @@ def towards(
         steps.append(_step("verify", f"Check {version} in {slot} before anybody uses it", slot=slot, release=name))
     if not serving or observed["traffic"]["share"]:
         steps.append(_step("shift", f"Send all requests to {slot}", _shift_undo(observed), slot=slot))
-    if release.get("workers") and (now["workers"] != "running" or old["workers"] == "running"):
+    if (release.get("workers") and now["workers"] != "running") or old["workers"] in ("running", "partial"):
         steps.append(_step("handover", f"Hand workers over to {slot}", f"hand them back to {beside}", slot=slot))
     if watch:
         steps.append(_step("watch", f"Watch {version}", slot=slot, release=name))
@@ -94,16 +94,21 @@ def back(
     """The steps that undo: towards where the run came from, with what it started stopped and kept to be looked at.
 
     *start* and *goal* are ``{"slot", "release"}``; *release* is the record of the start's release, None before the
-    first one.
+    first one or when it is lost.
     """
     slot = goal["slot"]
     staged = observed["slots"][slot]["release"] == goal["release"]
     halt = _step("halt", f"Stop {slot} and keep it to be looked at", slot=slot)
-    if start is None or release is None:
+    if start is None:
         return [_step("close", "Take everything from the edge"), *([halt] if staged else [])]
+    if release is None:
+        # Its record is lost, so it can be neither started nor settled on; but it served, and shall again.
+        shift = _step("shift", f"Send all requests to {start['slot']}", slot=start["slot"])
+        return [*([] if observed["live"] == start["slot"] else [shift]), *([halt] if staged else [])]
     steps = towards(observed, start["slot"], release, verify=False)
     stopped = any(step["do"] == "halt" for step in steps) or observed["slots"][slot]["state"] in ("stopped", "absent")
-    return steps if stopped or not staged else [*steps, halt]
+    # A run that began and ends in one slot (retire) started nothing beside it.
+    return steps if stopped or not staged or slot == start["slot"] else [*steps, halt]
 
 
 def _exclusive(observed: Observation, release: Release) -> bool:
@@ -301,11 +306,18 @@ def retire(observed: Observation) -> list[Step]:
 def describe_steps(plan: Plan) -> str:
     """The plan for people: what `--diff` prints, and exactly what a run does."""
     start = plan["from"]
-    head = f"{plan['runbook']} {plan['service']}: {start['version'] if start else 'nothing'} -> {plan['to']['version']}"
+    began = start["version"] if start else "nothing"
+    if plan.get("way"):
+        head = f"recover {plan['service']}: " + (
+            f"back to {began}" if plan["way"] == "back" else f"on to {plan['to']['version']}"
+        )
+    else:
+        head = f"{plan['runbook']} {plan['service']}: {began} -> {plan['to']['version']}"
     lines = [f"{head} (plan {plan['hash']})"]
     for number, step in enumerate(plan["steps"], 1):
         undo = f"  [undo: {step['undo']}]" if step["undo"] else ""
         lines.append(f"  {number}. {step['title']}{undo}")
-    lines += [f"  - {service}: {image}" for service, image in sorted(plan["to"]["images"].items())]
+    if plan.get("way") != "back":
+        lines += [f"  - {service}: {image}" for service, image in sorted(plan["to"]["images"].items())]
     lines += [f"  ! {note}" for note in plan["notes"]]
     return "\n".join(lines if plan["steps"] else [*lines, "  nothing to do"]) + "\n"

@@ -10,7 +10,7 @@ import os
 import subprocess
 from collections.abc import Sequence
 
-from ..errors import CommandFailed
+from ...errors import CommandFailed
 from .observe import PATH
 
 
@@ -34,7 +34,7 @@ def run(words: Sequence[str], *, timeout: float = 60, cwd: str | None = None) ->
         ) from error
     if said.returncode:
         raise CommandFailed(
-            f"{' '.join(words)} failed (exit {said.returncode}): {said.stderr.strip()[-500:]}",
+            f"{' '.join(words)} failed (exit {said.returncode}): {said.stderr.strip()[-500:].rstrip('.')}",
             code="command",
             last_seen=(said.stderr.strip() or said.stdout.strip())[-2000:],
             next_step="Run it by hand on the host, then run bootstrap.yml again.",

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..errors import Refused
+from ...errors import Refused
 from .observe import DAEMON_JSON, Seen
 
 PYTHON = (3, 9)

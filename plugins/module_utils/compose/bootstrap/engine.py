@@ -14,11 +14,11 @@ import stat
 import subprocess
 from typing import Any
 
-from ..compose.docker import Docker
-from ..errors import CommandFailed, TimedOut
-from ..run.clock import Clock
-from ..run.files import Files
-from ..run.waiter import wait_for
+from ...errors import CommandFailed, TimedOut
+from ...run.clock import Clock
+from ...run.files import Files
+from ...run.waiter import wait_for
+from ..docker import Docker
 from .command import run
 from .decide import DAEMON_LOG
 from .observe import DAEMON_JSON, PATH, daemon_pid, read_config
@@ -67,7 +67,7 @@ def _answers(process: subprocess.Popen[bytes] | None, log: str) -> tuple[bool, s
     said = Docker().run("version", "--format", "{{.Server.Version}}", timeout=30)
     if said.returncode and process and process.poll() is not None:
         raise CommandFailed(
-            f"dockerd ended at once (exit {process.returncode}): {_last_line(log)}",
+            f"dockerd ended at once (exit {process.returncode}): {_last_line(log).rstrip('.')}",
             code="engine",
             next_step=f"See {log} on the host.",
         )

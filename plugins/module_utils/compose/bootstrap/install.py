@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 from ansible.module_utils.urls import open_url
 
-from ..errors import CommandFailed
-from ..run.files import Files
+from ...errors import CommandFailed
+from ...run.files import Files
 from .command import run
 from .decide import FOREIGN_RELEASE, Packages
 from .observe import Seen
@@ -34,27 +34,33 @@ def repository_answers(seen: Seen, repository: str) -> bool:
 
 
 def install(seen: Seen, packages: Packages, repository: str, apt_directory: str = "/etc/apt") -> None:
-    if packages.source == repository:
-        _add_repository(seen, repository, apt_directory)
-    if packages.names:
-        _apt("update")
-        # Never at the price of a package that is there: replacing an engine would stop its containers.
-        _apt("install", "-y", "--no-install-recommends", "--no-remove", *packages.names)
+    """Install *packages*; raise :class:`CommandFailed` when apt cannot, with its sources as they were."""
+    added = packages.source == repository and _add_repository(seen, repository, apt_directory)
+    try:
+        if packages.names:
+            _apt("update")
+            # Never at the price of a package that is there: replacing an engine would stop its containers.
+            _apt("install", "-y", "--no-install-recommends", "--no-remove", *packages.names)
+    except CommandFailed:
+        if added:
+            for path in (SOURCE, KEY):
+                Files(apt_directory).remove(path)
+        raise
     if packages.foreign:
-        _install_foreign(packages.foreign)
+        _install_foreign(packages.foreign, _mirror(seen))
 
 
 def _own(seen: Seen, repository: str) -> str:
     return f"{repository}/{seen.distribution}"
 
 
-def _add_repository(seen: Seen, repository: str, directory: str) -> None:
+def _add_repository(seen: Seen, repository: str, directory: str) -> bool:
     """Make Docker's repository known to apt, unless it is: a second entry with another key stops apt altogether."""
     for path in [f"{directory}/sources.list", *glob.glob(f"{directory}/sources.list.d/*")]:
         if os.path.isfile(path):
             with open(path, encoding="utf-8", errors="replace") as stream:
                 if _own(seen, repository) in stream.read():
-                    return
+                    return False
     try:
         key = open_url(f"{_own(seen, repository)}/gpg", timeout=30).read()
     except Exception as error:
@@ -74,15 +80,30 @@ def _add_repository(seen: Seen, repository: str, directory: str) -> None:
         f"Architectures: {architecture}\nSigned-By: {files.path(KEY)}\n",
         0o644,
     )
+    return True
 
 
-def _install_foreign(names: Sequence[str]) -> None:
+def _mirror(seen: Seen) -> str:
+    """Where this host gets Debian from: it may be a company's own mirror."""
+    known = ["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Component: main"]
+    known += [f"Codename: {seen.codename}", "Origin: Debian"]
+    uris = _apt(*known) or (_apt("update"), _apt(*known))[1]
+    if not uris:
+        raise CommandFailed(
+            f"apt knows no mirror of Debian {seen.codename}",
+            code="mirror",
+            next_step="Look at `apt-get update` and at the files in /etc/apt on the host, or install Compose v2 by hand.",
+        )
+    return uris.splitlines()[0]
+
+
+def _install_foreign(names: Sequence[str], mirror: str) -> None:
     """Install packages of a newer release with lists and cache of their own: the host's apt never hears of it."""
     with tempfile.TemporaryDirectory(prefix="steady-apt-") as directory:
         sources = os.path.join(directory, "foreign.sources")
         with open(sources, "w", encoding="utf-8") as stream:
             stream.write(
-                f"Types: deb\nURIs: http://deb.debian.org/debian\nSuites: {FOREIGN_RELEASE}\nComponents: main\n"
+                f"Types: deb\nURIs: {mirror}\nSuites: {FOREIGN_RELEASE}\nComponents: main\n"
                 "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
             )
         options = []
@@ -101,6 +122,6 @@ def _install_foreign(names: Sequence[str]) -> None:
         run(["dpkg", "-i", *glob.glob(os.path.join(directory, "*.deb"))], timeout=300)
 
 
-def _apt(command: str, *arguments: str, cwd: str | None = None) -> None:
+def _apt(command: str, *arguments: str, cwd: str | None = None) -> str:
     # Another apt may hold the lock for a while: on a new machine it updates itself.
-    run(["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300", command, *arguments], timeout=1800, cwd=cwd)
+    return run(["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300", command, *arguments], timeout=1800, cwd=cwd)

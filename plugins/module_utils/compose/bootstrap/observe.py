@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..compose.docker import Docker
+from ..docker import Docker
 
 # A connection without a login often has no sbin, where Debian keeps dockerd and what dockerd itself calls.
 PATH = ":".join(dict.fromkeys([*os.environ.get("PATH", "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin"]))
@@ -106,7 +106,7 @@ def _os_release() -> dict[str, str]:
     try:
         with open("/etc/os-release", encoding="utf-8") as stream:
             for line in stream:
-                key, _, value = line.strip().partition("=")
+                key, _equals, value = line.strip().partition("=")
                 values[key] = value.strip("\"'")
     except OSError:
         pass

@@ -10,8 +10,8 @@ import os
 from dataclasses import replace
 from typing import Any
 
-from ..errors import StepFailed
-from ..run.clock import Clock
+from ...errors import StepFailed
+from ...run.clock import Clock
 from .decide import Change, Wish, decide, lacks_packages, live_restore_hindrance, packages
 from .engine import start, turn_on_live_restore
 from .install import install, repository_answers
@@ -57,7 +57,7 @@ def _make_true(change: Change, seen: Seen, wish: Wish, clock: Clock) -> str:
 
 def _verify(seen: Seen, wish: Wish) -> None:
     """Raise when what was done did not help, or what was installed is too old."""
-    left, _ = decide(seen, replace(wish, live_restore=False))
+    left, _warnings = decide(seen, replace(wish, live_restore=False))
     if left:
         raise StepFailed(
             f"still not so: {', '.join(f'{each.what} {each.before}' for each in left)}",

@@ -34,8 +34,10 @@ class ScriptedDocker(Docker):
         self.script = script
         self.calls = []
 
-    def run(self, *arguments, stdin=None, timeout=60, cwd=None):
-        self.calls.append({"words": arguments, "stdin": stdin, "environment": dict(self.environment), "cwd": cwd})
+    def run(self, *arguments, stdin=None, timeout=60, cwd=None, pass_fds=()):
+        call = {"words": arguments, "stdin": stdin, "environment": dict(self.environment), "cwd": cwd}
+        call["variables"] = "".join(os.pread(handle, 1 << 20, 0).decode() for handle in pass_fds)
+        self.calls.append(call)
         for words, status, out, err in self.script:
             if all(any(word in argument for argument in arguments) for word in words):
                 if isinstance(status, Exception):

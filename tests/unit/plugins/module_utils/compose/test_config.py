@@ -42,12 +42,14 @@ def refusal(docker, directory, files=("compose.yaml",), profiles=(), **environme
     return caught.value
 
 
-def test_values_go_by_environment_and_never_as_arguments(scripted, source, monkeypatch):
+def test_values_go_by_memory_and_never_as_arguments_or_environment(scripted, source, monkeypatch):
     docker = scripted((["config"], 0, GOOD, ""))
     docker.environment["COMPOSE_FILE"] = "of-somebody-else.yaml"
     assert render_source(docker, source, ["compose.yaml"], ["extra"], "p", {"TOKEN": "s3cret", "N": 1})["name"] == "p"
     (call,) = docker.calls
-    assert call["words"] == (
+    words = call["words"]
+    assert words[words.index("--env-file") + 1].startswith("/proc/self/fd/")
+    assert (*words[:5], *words[7:]) == (
         "compose",
         "--project-name",
         "p",
@@ -61,13 +63,8 @@ def test_values_go_by_environment_and_never_as_arguments(scripted, source, monke
         "--format",
         "json",
     )
-    assert (call["environment"]["TOKEN"], call["environment"]["N"], call["environment"]["PWD"]) == (
-        "s3cret",
-        "1",
-        source,
-    )
-    assert "COMPOSE_FILE" not in call["environment"]
-    assert "TOKEN" not in docker.environment
+    assert call["variables"] == 'TOKEN="s3cret"\nN="1"\n'
+    assert call["environment"] == {"HOME": "/nonexistent", "PWD": source}
 
 
 def test_composes_own_sentence_without_noise_paths_and_values(scripted, source):
