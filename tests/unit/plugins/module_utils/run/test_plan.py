@@ -1,0 +1,149 @@
+# Copyright (c) 2026, the steady.runbooks authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Plans as tables: from what is observed to the steps, their order and their hash."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.steady.runbooks.plugins.module_utils.run import plan as plans
+from ansible_collections.steady.runbooks.plugins.module_utils.run.runbooks import make_plan
+
+Release = dict[str, Any]
+Observation = dict[str, Any]
+
+
+def release(version: str, **more: Any) -> Release:
+    return {
+        "id": f"{version}-1",
+        "version": version,
+        "images": {"backend": f"backend@{version}"},
+        "schema": {"revision": "r1", "compatible": ["r1"]},
+        "jobs": [],
+        "jobs_done": [],
+        "strategy": "overlap",
+        "workers": False,
+        "previous": None,
+        **more,
+    }
+
+
+def slot(record: Release | None = None, state: str = "running", workers: str = "") -> dict[str, Any]:
+    """A slot; *workers* as observed, by default running where the release has some and the slot runs."""
+    if record is None:
+        return {"release": None, "state": "absent", "ready": False, "workers": "none", "warm_until": None}
+    has = "none" if not record["workers"] else state
+    return {
+        "release": record["id"],
+        "state": state,
+        "ready": state == "running",
+        "workers": workers or has,
+        "warm_until": None,
+    }
+
+
+def observed(blue: Any = None, green: Any = None, live: str | None = None, **more: Any) -> Observation:
+    """An observation; *blue* and *green* are releases that run, or slots."""
+    slots = {}
+    records = {}
+    for name, one in (("blue", blue), ("green", green)):
+        record, state = one if isinstance(one, tuple) else (one, "running")
+        slots[name] = slot(record, state)
+        if record:
+            records[record["id"]] = record
+    return {
+        "live": live,
+        "traffic": {"live": live or "none", "canary": "", "share": 0},
+        "edge": "running" if live else "absent",
+        "base": "running" if live else "absent",
+        "slots": slots,
+        "releases": {**records, **more.pop("releases", {})},
+        "schema": "r1",
+        "drift": [],
+        "checks": [],
+        **more,
+    }
+
+
+def dos(steps: list[dict[str, Any]]) -> list[str]:
+    """The steps in short: what, and in which slot."""
+    return [" ".join(filter(None, (step["do"], step["args"].get("slot")))) for step in steps]
+
+
+def plan(seen: Observation, runbook: str, new: Release | None = None, **options: Any) -> dict[str, Any]:
+    request = {"runbook": runbook, "service": "shop", "release": new, "options": options}
+    return make_plan(seen, request)[0]
+
+
+ONE, TWO = release("1.0.0"), release("1.1.0", previous="1.0.0-1")
+
+
+# -- going back -------------------------------------------------------------------------------------------------------
+
+
+def ends(seen: Observation, name: str, record: Release) -> dict[str, Any]:
+    return {"slot": name, "release": record["id"], "version": record["version"]}
+
+
+@pytest.mark.parametrize(
+    ("seen", "steps"),
+    [
+        (observed(ONE, TWO, live="green"), ["shift blue", "settle blue", "halt green"]),
+        (observed(ONE, TWO, live="blue"), ["settle blue", "halt green"]),
+        (observed(ONE, (TWO, "stopped"), live="blue"), ["settle blue"]),
+        (observed(ONE, None, live="blue"), ["settle blue"]),
+        (observed((ONE, "stopped"), TWO, live="green"), ["stage blue", "shift blue", "settle blue", "halt green"]),
+    ],
+)
+def test_back_ends_with_the_old_release_and_the_new_one_stopped(seen: Observation, steps: list[str]) -> None:
+    assert dos(plans.back(seen, ends(seen, "blue", ONE), ends(seen, "green", TWO), ONE)) == steps
+
+
+def test_back_from_a_run_in_one_slot_never_stops_what_serves() -> None:
+    """A retire begins and ends in the slot that serves: when it fails, that one goes on."""
+    seen = observed((ONE, "stopped"), TWO, live="green")
+    assert dos(plans.back(seen, ends(seen, "green", TWO), ends(seen, "green", TWO), TWO)) == ["settle green"]
+
+
+@pytest.mark.parametrize(
+    ("live", "steps"),
+    [("green", ["shift blue", "halt green"]), ("blue", ["halt green"]), (None, ["shift blue", "halt green"])],
+)
+def test_back_to_a_release_whose_record_is_lost_never_closes_the_edge(live: str | None, steps: list[str]) -> None:
+    seen = observed(ONE, TWO, live=live)
+    assert dos(plans.back(seen, ends(seen, "blue", ONE), ends(seen, "green", TWO), None)) == steps
+
+
+def test_back_from_a_first_release_closes_the_edge() -> None:
+    seen = observed(ONE, None, live="blue")
+    assert dos(plans.back(seen, None, ends(seen, "blue", ONE), None)) == ["close", "halt blue"]
+
+
+# -- workers ----------------------------------------------------------------------------------------------------------
+
+BUSY = release("1.0.0", workers=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "handed"),
+    [
+        (ONE, TWO, False),
+        (BUSY, release("1.1.0", workers=True), True),
+        (ONE, release("1.1.0", workers=True), True),
+        (BUSY, TWO, True),  # the old workers must not go on beside a release that has none
+    ],
+)
+def test_workers_are_handed_over_when_either_release_has_some(old: Release, new: Release, handed: bool) -> None:
+    steps = dos(plan(observed(old, live="blue"), "apply_update", new)["steps"])
+    assert ("handover green" in steps) is handed
+
+
+@pytest.mark.parametrize(("mine", "theirs"), [("partial", "stopped"), ("running", "partial"), ("stopped", "stopped")])
+def test_a_handover_that_was_cut_short_is_done_again(mine: str, theirs: str) -> None:
+    seen = observed(BUSY, release("1.1.0", workers=True), live="blue")
+    seen["slots"]["blue"]["workers"], seen["slots"]["green"]["workers"] = mine, theirs
+    assert "handover blue" in dos(plans.towards(seen, "blue", BUSY))
