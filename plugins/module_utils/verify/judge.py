@@ -28,6 +28,8 @@ WORSE = 1.5  # times the old release's share: how much worse counts, where the o
 MARGIN = 0.01  # an error share this much above the limit has to be excluded before a release passes
 BLOCK_SECONDS, LEAST_BLOCKS = 5.0, 6
 
+Blocks = tuple[tuple[float, Block], ...]  # each with its end, in seconds since the watch began
+
 
 @dataclass(frozen=True)
 class Baseline:
@@ -38,6 +40,7 @@ class Baseline:
     latencies_ms: Sequence[float] = ()
     log_errors: int = 0
     seconds: float = 0.0
+    broke: bool = False  # it would have tripped the breaker itself
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Criterion:
     limit: str  # as people declared it
     bar: float  # the declared share, or more where the old release was over it
     margin: float  # a share this much above the bar has to be excluded before a release passes
-    blocks: tuple[tuple[float, Block], ...]  # (end in seconds, (requests, bad))
+    blocks: Blocks
     aside: str = ""  # why the bar is not the declared share
 
 
@@ -65,6 +68,7 @@ def baseline_of(history: Sequence[Sample], seconds: float) -> Baseline:
         latencies_ms=[value for sample in history for value in sample.latencies_ms or ()],
         log_errors=sum(sample.log_errors for sample in history),
         seconds=seconds,
+        broke=any(_breaker(history[: index + 1], Baseline()) for index in range(len(history))),
     )
 
 
@@ -96,9 +100,9 @@ def _criteria(history: Sequence[Sample], look: Look, limits: Limits, old: Baseli
     if limits.errors_percent is not None:
         counts = [(one.time, (one.requests + one.overdue, one.errors + one.overdue)) for one in history]
         share = limits.errors_percent / 100.0
-        bar, aside = _bar(share, old.requests, old.bad)
-        limit = f"limit {limits.errors_percent:g}%"
-        criteria.append(Criterion("errors", limit, bar, MARGIN, _blocks(counts, size), aside))
+        blocks = _blocks(counts, size)
+        bar, aside = _bar(share, old.requests, old.bad, blocks)
+        criteria.append(Criterion("errors", f"limit {limits.errors_percent:g}%", bar, MARGIN, blocks, aside))
     warm = _warm(history, look, limits)
     for name, most, share in (("p95", limits.p95_ms, 0.05), ("p99", limits.p99_ms, 0.01)):
         if most is None:
@@ -107,8 +111,9 @@ def _criteria(history: Sequence[Sample], look: Look, limits: Limits, old: Baseli
             (one.time, (len(one.latencies_ms or ()), sum(1 for value in one.latencies_ms or () if value > most)))
             for one in warm
         ]
-        bar, aside = _bar(share, len(old.latencies_ms), sum(1 for value in old.latencies_ms if value > most))
-        criteria.append(Criterion(name, f"{name} limit {most:g} ms", bar, share, _blocks(counts, size), aside))
+        blocks = _blocks(counts, size)
+        bar, aside = _bar(share, len(old.latencies_ms), sum(1 for value in old.latencies_ms if value > most), blocks)
+        criteria.append(Criterion(name, f"{name} limit {most:g} ms", bar, share, blocks, aside))
     return criteria
 
 
@@ -123,7 +128,7 @@ def _warm(history: Sequence[Sample], look: Look, limits: Limits) -> list[Sample]
     return []
 
 
-def _blocks(counts: Sequence[tuple[float, Block]], size: float) -> tuple[tuple[float, Block], ...]:
+def _blocks(counts: Sequence[tuple[float, Block]], size: float) -> Blocks:
     blocks: list[tuple[float, Block]] = []
     for end, (requests, bad) in counts:
         if blocks and int((blocks[-1][0] - 0.01) // size) == int((end - 0.01) // size):
@@ -133,11 +138,13 @@ def _blocks(counts: Sequence[tuple[float, Block]], size: float) -> tuple[tuple[f
     return tuple(blocks)
 
 
-def _bar(share: float, requests: int, bad: int) -> tuple[float, str]:
+def _bar(share: float, requests: int, bad: int, blocks: Blocks) -> tuple[float, str]:
     """The share to judge by. A limit that the old release was over too blames nobody; being much worse does."""
     if requests < LEAST_BASELINE or bad <= share * requests:
         return share, ""
-    bar = min(1.0, WORSE * upper_bound(bad, requests))
+    # The old release's requests are as lumpy as those of the new one, and its share is known the less for it.
+    lumps = spread([block for _end, block in blocks])
+    bar = min(1.0, WORSE * upper_bound(bad / lumps, requests / lumps))
     return max(share, bar), f"the old release was over it too ({bad / requests:.2%})"
 
 
@@ -169,7 +176,7 @@ def _log_errors(history: Sequence[Sample], look: Look, limits: Limits, old: Base
 
 def _breaker(history: Sequence[Sample], old: Baseline) -> str:
     """Most requests bad for some seconds: nobody waits for a checkpoint then. A burst of one second is not that."""
-    if old.requests >= LEAST_BASELINE and old.bad >= BREAKER_BASELINE * old.requests:
+    if old.broke or (old.requests >= LEAST_BASELINE and old.bad >= BREAKER_BASELINE * old.requests):
         return ""
     recent = [sample for sample in history[-10:] if sample.time > history[-1].time - BREAKER_SECONDS + 0.01]
     counts = [(one.requests + one.overdue, one.errors + one.overdue) for one in recent]

@@ -151,12 +151,13 @@ def _expect(data: Any, where: str) -> dict[str, Any]:
     if expect.get("contains") is not None:
         values["contains"] = fields.text(expect["contains"], f"{where}.contains", 2000)
     if expect.get("json") is not None:
-        if not isinstance(expect["json"], Mapping):
-            raise refuse(f"{where}.json", f"must be a mapping of JSON pointers to values, not {type_of(data)}")
-        for pointer in expect["json"]:
+        pointers = expect["json"]
+        if not isinstance(pointers, Mapping):
+            raise refuse(f"{where}.json", f"must be a mapping of JSON pointers to values, not {type_of(pointers)}")
+        for pointer in pointers:
             _check_pointer(pointer, f"{where}.json")
-        _check_document(expect["json"], f"{where}.json")
-        values["json"] = dict(expect["json"])
+        _check_document(pointers, f"{where}.json")
+        values["json"] = dict(pointers)
     return values
 
 

@@ -133,8 +133,12 @@ def watch(
 
 
 def newly_overdue(ages: Sequence[float], bound: float, since: float) -> int:
-    """How many of the open requests (*ages* in seconds) passed *bound* within the last *since* seconds."""
-    return sum(1 for age in ages if bound <= age < bound + since)
+    """How many of the open requests (*ages* in seconds) passed *bound* within the last *since* seconds.
+
+    An age in whole seconds is taken as the middle of that second, so that no request is counted at two looks.
+    """
+    exact = (age + 0.5 if isinstance(age, int) else age for age in ages)
+    return sum(1 for age in exact if bound <= age < bound + since)
 
 
 def overdue_bound(latencies_ms: Sequence[float]) -> float:
