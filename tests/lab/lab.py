@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, the steady.runbooks authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -33,7 +32,6 @@ BASE = "debian:trixie-slim"
 # Those that others wait for come first.
 IMAGES = ("haproxy:3.0", "python:3.13-slim", "postgres:17", "redis:8", "nginx:1", BASE)
 HUB = "https://registry-1.docker.io/v2/"
-MIRROR = "http://deb.debian.org/debian"
 # As in the official image: without it each package installed leaves 50 MB of indexes in the image.
 APT_KEEPS_NOTHING = """Dir::Cache::pkgcache "";
 Dir::Cache::srcpkgcache "";
@@ -119,12 +117,11 @@ def _debootstrap(name: str) -> None:
     with tempfile.TemporaryDirectory(prefix="steady-lab-") as directory:
         root = Path(directory, "root")
         made = subprocess.run(
-            ["debootstrap", "--variant=minbase", "trixie", str(root), MIRROR],
+            ["debootstrap", "--variant=minbase", "trixie", str(root)],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         if made.returncode:
             raise LabError(f"debootstrap of Debian trixie failed: {made.stdout.strip()[-2000:]}")
-        (root / "etc/apt/sources.list").write_text(f"deb {MIRROR} trixie main\n")
         (root / "etc/apt/apt.conf.d/docker-clean").write_text(APT_KEEPS_NOTHING)
         tar = subprocess.Popen(
             ["tar", "-C", str(root), "--exclude=./var/cache/apt/*", "--exclude=./var/lib/apt/lists/*", "-c", "."],
@@ -188,7 +185,7 @@ def _from_registry(name: str) -> bool:
 
 
 def pushed(image: str) -> bool:
-    repository, _, tag = image.partition(":")
+    repository, _colon, tag = image.partition(":")
     kinds = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
     kinds += ", application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.oci.image.index.v1+json"
     return answers(f"http://{REGISTRY}/v2/{repository}/manifests/{tag}", 2, "HEAD", kinds) == 200

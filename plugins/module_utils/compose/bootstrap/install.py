@@ -37,8 +37,8 @@ def install(seen: Seen, packages: Packages, repository: str, apt_directory: str 
     """Install *packages*; raise :class:`CommandFailed` when apt cannot, with its sources as they were."""
     added = packages.source == repository and _add_repository(seen, repository, apt_directory)
     try:
+        _apt("update")
         if packages.names:
-            _apt("update")
             # Never at the price of a package that is there: replacing an engine would stop its containers.
             _apt("install", "-y", "--no-install-recommends", "--no-remove", *packages.names)
     except CommandFailed:
@@ -85,14 +85,13 @@ def _add_repository(seen: Seen, repository: str, directory: str) -> bool:
 
 def _mirror(seen: Seen) -> str:
     """Where this host gets Debian from: it may be a company's own mirror."""
-    known = ["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Component: main"]
-    known += [f"Codename: {seen.codename}", "Origin: Debian"]
-    uris = _apt(*known) or (_apt("update"), _apt(*known))[1]
+    wanted = ["Created-By: Packages", "Component: main", "Origin: Debian", f"Codename: {seen.codename}"]
+    uris = _apt("indextargets", "--format", "$(REPO_URI)", *wanted)
     if not uris:
         raise CommandFailed(
             f"apt knows no mirror of Debian {seen.codename}",
             code="mirror",
-            next_step="Look at `apt-get update` and at the files in /etc/apt on the host, or install Compose v2 by hand.",
+            next_step="See `apt-get update` and the files in /etc/apt on the host, or install Compose v2 by hand.",
         )
     return uris.splitlines()[0]
 

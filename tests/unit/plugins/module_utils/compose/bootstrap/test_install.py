@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from ansible_collections.steady.runbooks.plugins.module_utils.compose.bootstrap.
 from ansible_collections.steady.runbooks.plugins.module_utils.errors import CommandFailed
 
 SEEN = Seen(distribution="debian", codename="bookworm")
+MIRROR = "http://mirror.example/debian/"
 REPOSITORY = "https://download.docker.com/linux"
 
 
@@ -25,7 +27,7 @@ def _ran(monkeypatch):
 
     def run(each, **options):
         words.append(list(each))
-        return "amd64"
+        return MIRROR if "indextargets" in each else "amd64"
 
     monkeypatch.setattr(subject, "run", run)
     monkeypatch.setattr(subject, "open_url", lambda url, **options: io.BytesIO(b"a key"))
@@ -41,12 +43,31 @@ def test_the_distributions_packages_never_remove_another(ran, tmp_path):
 
 def test_packages_of_a_newer_release_have_lists_of_their_own(ran, tmp_path):
     subject.install(SEEN, Packages("debian bookworm", (), ("docker-compose",)), REPOSITORY, str(tmp_path))
-    update, download, dpkg = ran
+    _own, _mirror, update, download, dpkg = ran
     for words in (update, download):
         assert any(word.startswith("Dir::State::lists=") for word in words)
         assert "Dir::Etc::sourceparts=/dev/null" in words
     assert download[-1] == "docker-compose"
     assert dpkg[:2] == ["dpkg", "-i"]
+
+
+def test_the_newer_release_comes_from_the_hosts_own_mirror(monkeypatch, tmp_path):
+    sources = []
+
+    def run(words, **options):
+        found = [word.partition("=")[2] for word in words if word.startswith("Dir::Etc::sourcelist=")]
+        sources.extend(Path(path).read_text() for path in found if "update" in words)
+        return f"{MIRROR}\nhttp://second.example/" if "indextargets" in words else ""
+
+    monkeypatch.setattr(subject, "run", run)
+    subject.install(SEEN, Packages("debian bookworm", (), ("docker-compose",)), REPOSITORY, str(tmp_path))
+    assert f"URIs: {MIRROR}\nSuites: trixie\n" in sources[0]
+
+
+def test_a_host_without_a_mirror_is_told_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(subject, "run", lambda words, **options: "")
+    with pytest.raises(CommandFailed, match="no mirror of Debian bookworm"):
+        subject.install(SEEN, Packages("debian bookworm", (), ("docker-compose",)), REPOSITORY, str(tmp_path))
 
 
 def test_dockers_own_repository_is_added_once(ran, tmp_path):
