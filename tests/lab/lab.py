@@ -103,7 +103,7 @@ def _build(name: str, stage: str) -> None:
         _debootstrap(here(BASE))
     proxies = [word for name in ("http_proxy", "https_proxy", "no_proxy") for word in ("--build-arg", name)]
     docker(
-        "build", "-q", "--network", "host", "--build-arg", f"BASE={here(BASE)}", *proxies,
+        "build", "-q", "--force-rm", "--network", "host", "--build-arg", f"BASE={here(BASE)}", *proxies,
         "--target", stage, "-t", name, str(HERE / "images"),
     )  # fmt: skip
 
