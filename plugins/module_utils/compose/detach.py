@@ -46,6 +46,7 @@ def start_run(params: Mapping[str, Any], act: str) -> dict[str, Any]:
         "service": params["settings"]["name"],
         "environment": params["environment_name"],
     }
+    files.append(f"runs/{run}/act.log", b"", durable=False)
     with open(os.path.join(where, "act.log"), "ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-c", _START, act, code],

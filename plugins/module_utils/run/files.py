@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -33,10 +34,16 @@ class Files:
             return []
 
     def directory(self, path: str = "", mode: int = 0o700) -> str:
-        """Make a directory (and those above it) that only we can read, and return where it is."""
+        """Make a directory, and those above it, that only we can read, and return where it is."""
         where = self.path(path) if path else self.root
-        os.makedirs(where, mode=mode, exist_ok=True)
-        return where
+        missing = []
+        while not os.path.isdir(where):
+            missing.append(where)
+            where = os.path.dirname(where)
+        for each in reversed(missing):  # os.makedirs gives its mode to the last one only
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(each, mode)
+        return missing[0] if missing else where
 
     def read(self, path: str) -> bytes | None:
         """The content, or None when there is no such file."""
