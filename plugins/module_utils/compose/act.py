@@ -59,7 +59,7 @@ def act(platform: ComposePlatform, request: dict[str, Any], clock: Clock) -> dic
             refuse_dead_run(dead)
         observed = platform.describe()
         checks.gate(checks.go_no_go(observed, request["settings"]))
-        plan, release = make_plan(observed, request)
+        plan, release = make_plan(observed, {**request, "settings_digest": platform.host.settings_digest})
         engine.same_plan(request["plan"], plan)
         start = plan["from"]["release"] if plan["from"] else None
         context = engine.Context(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from ..errors import RunbookError
-from .host import STATE
+from .names import STATE
 
 SERVICE: dict[str, Any] = {
     "settings": {"type": "dict", "required": True},

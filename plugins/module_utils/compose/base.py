@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from typing import Any
 
 from ..errors import StepFailed
 from ..run.contract import Evidence, Progress, Release
 from ..run.waiter import wait_for
-from .host import EDGE_IMAGE, Host, is_running, service_of
+from .host import Host, is_running, service_of
 from .model import Understanding
+from .names import EDGE_IMAGE
 from .ready import look
 from .render import base_model, base_paths, job_model
 
@@ -36,8 +38,15 @@ def start_base(host: Host, release: Release, progress: Progress) -> Evidence:
     host.compose(host.project, "base/compose.json", "up", "--detach", "--no-recreate", release=release, timeout=600)
     if services:
         _wait_ready(host, understanding, services, progress)
-    host.files.write_json("base/base.json", {"services": services, "release": release["id"]})
+    host.files.write_json("base/base.json", {"services": services, "release": release["id"], "has": has(rendered)})
     return {"changed": True, "services": services, "say": ", ".join(services) or "none needed"}
+
+
+def has(rendered: Mapping[str, Any]) -> list[str]:
+    """The services, networks and volumes that a base has; a start makes what a release needs beyond that."""
+    kinds = ("services", "networks", "volumes")
+    members = [(kind[:-1], name, body or {}) for kind in kinds for name, body in (rendered.get(kind) or {}).items()]
+    return sorted(f"{kind} {body.get('name') or name}" for kind, name, body in members)
 
 
 def _keep_once(source: str, target: str) -> None:

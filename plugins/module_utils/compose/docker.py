@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -104,7 +105,7 @@ def output(said: subprocess.CompletedProcess[str], what: str, accept: Sequence[i
     """What a program printed; raise :class:`CommandFailed` when its exit status is not in *accept*."""
     if said.returncode not in accept:
         raise CommandFailed(
-            f"docker {what} failed (exit {said.returncode}): {_tail(said.stderr)}",
+            f"docker {what} failed (exit {said.returncode}): {_reason(said.stderr)}",
             code="docker_failed",
             last_seen=_tail(said.stderr),
             next_step="Look at the message above; `docker info` tells whether the engine answers at all.",
@@ -114,6 +115,13 @@ def output(said: subprocess.CompletedProcess[str], what: str, accept: Sequence[i
 
 def _name(arguments: Sequence[str]) -> str:
     return " ".join([word for word in arguments if not word.startswith("-")][:2])
+
+
+def _reason(text: str) -> str:
+    """The line that says why, without what Compose tells of its progress."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"(?i)error|.*\berror\b", line)]
+    return (errors or lines or ["it said nothing"])[-1][:600]
 
 
 def _tail(text: str, limit: int = 2000) -> str:

@@ -320,7 +320,7 @@ class Edge:
         return sorted(ages, reverse=True)
 
     def log(self, since: float, until: float | None = None) -> list[dict[str, Any]]:
-        """The requests that ended from *since* on and before *until* (seconds since the epoch); see :func:`parse_log`."""
+        """The requests that ended from *since* on, before *until* (seconds since the epoch); see :func:`parse_log`."""
         lines = 2000
         while True:
             text, whole = self.container.log(lines)

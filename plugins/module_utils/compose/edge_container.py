@@ -176,7 +176,7 @@ class GapMeter:
     def __exit__(self, *_error: object) -> None:
         # The gap ends with an answer of the new container, so there has to be one.
         enough = time.monotonic()
-        while self.port and time.monotonic() < enough + 5 and (self.answers or [0.0])[-1] < enough:
+        while self.answers and self.answers[-1] < enough and time.monotonic() < enough + 5:
             self._stop.wait(self.interval)
         self._stop.set()
         if self.port:

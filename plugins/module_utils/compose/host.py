@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,11 +20,8 @@ from .cli import compose
 from .config import render_source
 from .docker import Docker, output
 from .model import Model
+from .names import LABEL
 from .render import Paths
-
-STATE = "/var/lib/steady"
-LABEL = "steady"
-EDGE_IMAGE = "haproxy:3.0"
 
 
 @dataclass
@@ -38,6 +37,11 @@ class Host:
     @property
     def service(self) -> str:
         return str(self.settings["name"])
+
+    @property
+    def settings_digest(self) -> str:
+        """Tells apart plans that were made with different settings."""
+        return hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def project(self) -> str:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import copy
 import functools
-import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Callable
+from urllib.parse import quote
 
 from ..errors import CommandFailed, Refused, RunbookError
 from .docker import Docker
@@ -82,10 +82,8 @@ def image_tests(docker: Docker, pins: Mapping[str, str]) -> dict[str, tuple[str,
     """The healthchecks that images bring along, by compose service; only of images that are here."""
     found: dict[str, tuple[str, ...]] = {}
     for name, image in sorted(pins.items()):
-        wanted = ("image", "inspect", "--format", "{{json .Config.Healthcheck}}", _untagged(image))
-        said = docker.run(*wanted, timeout=LOOK_SECONDS)
-        check = json.loads(said.stdout or "null") if said.returncode == 0 else None
-        if check and check.get("Test"):
+        check = ((_here(docker, image) or {}).get("Config") or {}).get("Healthcheck") or {}
+        if check.get("Test"):
             found[name] = tuple(check["Test"])
     return found
 
@@ -137,18 +135,19 @@ def _checked(reference: Any) -> str:
 
 def _local(docker: Docker, image: str, users: str, answer: CommandFailed, notes: list[str]) -> str:
     """The image as it is on this host, which is what ``docker compose up`` would have run."""
-    said = docker.run("image", "inspect", image, timeout=LOOK_SECONDS)
-    if said.returncode:
+    local = _here(docker, image)
+    if not local:
         raise _unavailable(image, users, str(answer.last_seen or answer.detail))
-    local = json.loads(said.stdout)[0]
     known = [one for one in local.get("RepoDigests") or [] if repository(one) == repository(image)]
     what = "at its last known digest" if known else "by its id: it was never in a registry"
     notes.append(f"{image} is taken as it is on this host, {what}. The registry said: {_sentence(answer)}")
     return str(known[0] if known else local["Id"])
 
 
-def _here(docker: Docker, image: str) -> bool:
-    return docker.run("image", "inspect", "--format", "{{.Id}}", _untagged(image), timeout=LOOK_SECONDS).returncode == 0
+def _here(docker: Docker, image: str) -> dict[str, Any] | None:
+    """An image of this host, as the engine describes it; None when it is not here."""
+    status, found = docker.engine.json("GET", f"/images/{quote(_untagged(image), safe='/:@')}/json")
+    return dict(found) if status == 200 else None
 
 
 def _untagged(image: str) -> str:

@@ -37,6 +37,7 @@ def describe(host: Host, edge: Edge) -> Observation:
             "traffic": traffic,
             "edge": seen.result()["state"],
             "base": _base(host, base.result()),
+            "base_has": (host.files.read_json("base/base.json") or {}).get("has") or [],
             "slots": slots,
             "releases": releases,
             "schema": schema.result(),

@@ -20,10 +20,12 @@ from . import base, observe, slots
 from .archive import unpack
 from .docker import Docker
 from .edge import Edge
+from .edge_container import check_free
 from .edge_spec import EdgePort, EdgeSpec, Traffic
-from .host import EDGE_IMAGE, STATE, Host, address_on, is_running, service_of
+from .host import Host, address_on, is_running, service_of
 from .model import Understanding
-from .signals import BAD, SlotSource, sample_of
+from .names import EDGE_IMAGE, STATE
+from .signals import BAD, SlotSource, sample_of, timeline_of
 
 CAPABILITIES = {"warm": True, "hold": True, "share": True, "jobs": True, "workers": True, "drain": True}
 
@@ -149,6 +151,10 @@ class ComposePlatform:
         now = self.host.clock.now()
         return sample_of(self.edge.log(since, now), slot, now)
 
+    def timeline(self, since: float, until: float) -> dict[str, Any]:
+        """What users and our probes got between two times; see :func:`signals.timeline_of`."""
+        return timeline_of(self.edge.log(since, until), since, until)
+
     def health(self, slot: str) -> tuple[bool, str]:
         return slots.health(self.host, slot)
 
@@ -217,6 +223,12 @@ class ComposePlatform:
                 entry = EdgePort(port.host_ip, port.published, service, port.target, port.mode)
                 found.setdefault((port.host_ip, port.published), entry)
         return tuple(found.values())
+
+    def check_ports(self, understanding: Understanding) -> None:
+        """Refuse when something that is not the edge has a port that the edge would take."""
+        seen = self.edge.observe()
+        ours = {(str(host_ip), int(port)) for host_ip, port in seen["ports"]} if seen["state"] == "running" else set()
+        check_free({(port.host_ip, port.published) for _service, port in understanding.edge_ports} - ours)
 
     def _spec(self, release: Release, beside: Release | None) -> EdgeSpec:
         settings = self.host.settings

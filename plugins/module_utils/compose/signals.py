@@ -6,15 +6,19 @@
 
 from __future__ import annotations
 
+import math
+from array import array
 from collections.abc import Iterable
 from typing import Any, Callable
 
 from ..run.clock import Clock
 from ..verify.smoke import LOG_ERROR
+from ..verify.stats import quantile
 from ..verify.watch import Sample, newly_overdue
 from .edge import Edge
 
 BAD = ("5xx", "connect_errors", "response_errors")
+MOST_POINTS = 240
 
 
 class SlotSource:
@@ -65,6 +69,40 @@ def sample_of(records: Iterable[dict[str, Any]], slot: str, time: float) -> Samp
         # A websocket's time is how long somebody stayed; one of plain TCP too.
         latencies_ms=[float(record["total_ms"]) for record in answered if record["status"] not in (0, 101)],
     )
+
+
+def timeline_of(records: Iterable[dict[str, Any]], since: float, until: float) -> dict[str, Any]:
+    """What happened from *since* to *until*, by slot, users and our probes apart, in at most 240 buckets::
+
+        {"since", "until", "bucket_s": 1,
+         "series": [{"slot", "probes": bool, "requests": [n], "errors": [n], "p50_ms": [ms | None], "p95_ms", "p99_ms"}]}
+
+    Each list has an entry a bucket. Slots other than blue and green are answers of the edge itself.
+    """
+    bucket = max(1, math.ceil((until - since) / MOST_POINTS))
+    points = max(1, math.ceil((until - since) / bucket))
+    found: dict[tuple[str, bool], tuple[list[int], list[int], list[array[float]]]] = {}
+    for record in records:
+        index = int((record["time"] - since) // bucket)
+        if not 0 <= index < points or record["ended_by"] == "client":
+            continue
+        key = (record["slot"], record["probe"])
+        if key not in found:
+            found[key] = ([0] * points, [0] * points, [array("f") for _point in range(points)])
+        requests, errors, latencies = found[key]
+        requests[index] += 1
+        errors[index] += is_bad(record)
+        if record["status"] not in (0, 101):
+            latencies[index].append(record["total_ms"])
+    series = []
+    for (slot, probes), (requests, errors, latencies) in sorted(found.items()):
+        ordered = [sorted(one) for one in latencies]
+        times = {
+            name: [round(quantile(one, share), 1) if one else None for one in ordered]
+            for name, share in (("p50_ms", 0.5), ("p95_ms", 0.95), ("p99_ms", 0.99))
+        }
+        series.append({"slot": slot, "probes": probes, "requests": requests, "errors": errors, **times})
+    return {"since": since, "until": until, "bucket_s": bucket, "series": series}
 
 
 def is_bad(record: dict[str, Any]) -> bool:

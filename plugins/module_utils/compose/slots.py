@@ -27,6 +27,7 @@ def stage(host: Host, edge: Edge, slot: str, release: Release, progress: Progres
     and name no reason for a service that never gets there.
     """
     begun = host.clock.monotonic()
+    fetch(host, release, progress)  # an image may have been removed since it was fetched for the update
     record = host.slot(slot)
     if record.get("release") != release["id"] or not host.files.exists(f"slots/{slot}/compose.json"):
         render(host, slot, release)

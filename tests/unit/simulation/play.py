@@ -1,0 +1,137 @@
+# Copyright (c) 2026, the steady.runbooks authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Playing a scenario through its faults, and the oracle that says whether all ended as it has to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .machine import Machine, Snapshot
+from .scenarios import Scenario
+
+Result = dict[str, Any]
+
+
+@dataclass
+class Played:
+    """How many cases were played, and what was wrong in which."""
+
+    cases: int = 0
+    recovered: int = 0  # of them needed recover.yml
+    wrong: dict[str, list[str]] = field(default_factory=dict)
+
+    def note(self, case: str, wrong: list[str]) -> None:
+        self.cases += 1
+        if wrong:
+            self.wrong[case] = wrong
+
+    def say(self, most: int = 10) -> str:
+        """What was wrong, for the message of a failed test."""
+        lines = [f"{len(self.wrong)} of {self.cases} cases went wrong"]
+        for case, wrong in list(self.wrong.items())[:most]:
+            lines += [f"  {case}", *(f"    - {one}" for one in wrong[:5])]
+        return "\n".join(lines)
+
+
+def begin(machine: Machine, scenario: Scenario) -> tuple[Snapshot, list[tuple[int, str]]]:
+    """Where the scenario begins, and every fault that can happen in it."""
+    scenario.prepare(machine)
+    start = machine.save()
+    machine.load(start)
+    result = scenario.play(machine)
+    faults = machine.script.cases()
+    wrong = [*followed(result), *machine.not_whole()]
+    assert result["outcome"] == scenario.outcome and not wrong, (scenario.name, result, wrong)
+    return start, faults
+
+
+def serving(machine: Machine) -> str | None:
+    """The release that gets the requests."""
+    state = machine.world.state
+    return state.slots[state.traffic].release if state.traffic in state.slots else None
+
+
+def followed(result: Result) -> list[str]:
+    """The steps forward are those of the plan, in its order: what --check prints is what is done."""
+    if "steps" not in result or "titles" not in result or result["outcome"] == "refused":
+        return []
+    turned = next((number for number, step in enumerate(result["steps"]) if "evidence" not in step), None)
+    done = [step["title"] for step in result["steps"]]
+    planned = result["titles"]
+    if result["outcome"] == "done":
+        return [] if done == planned else [f"planned {planned}, did {done}"]
+    ahead = done[: (len(done) if turned is None else turned + 1)]
+    return [] if ahead == planned[: len(ahead)] else [f"planned {planned}, began with {ahead}"]
+
+
+def judged(machine: Machine, result: Result, before: str | None) -> list[str]:
+    """What is wrong about a result that no recover followed."""
+    wrong = followed(result)
+    expected = {"refused": before, "undone": (result.get("from") or {}).get("release")}
+    expected |= dict.fromkeys(("done", "kept"), (result.get("to") or {}).get("release"))
+    if result["outcome"] not in expected:
+        wrong.append(f"ended as {result['outcome']}: {result.get('failure') or result}")
+    elif serving(machine) != expected[result["outcome"]]:
+        wrong.append(f"ended as {result['outcome']}, but {serving(machine)} serves")
+    return wrong
+
+
+def ended(machine: Machine, result: Result, before: str | None, again: Mapping[str, Any]) -> list[str]:
+    """After a run with a fault: mend what was broken, recover if a run is dead or stuck, and say what is wrong."""
+    machine.script.lift()
+    if result["outcome"] not in ("killed", "stuck"):
+        return [*judged(machine, result, before), *machine.not_whole()]
+    rescue = machine.run("recover", options=dict(again))
+    wrong = followed(rescue)
+    if rescue["outcome"] == "refused" and rescue["failure"]["code"] == "nothing_to_recover":
+        if result["outcome"] == "stuck":
+            wrong.append("a stuck run cannot be recovered")
+    elif rescue["outcome"] != "done":
+        wrong.append(f"recover ended as {rescue['outcome']}: {rescue.get('failure')}")
+    return [*wrong, *machine.not_whole()]
+
+
+def single(machine: Machine, scenario: Scenario, played: Played) -> None:
+    """Every fault of a scenario, one at a time."""
+    start, faults = begin(machine, scenario)
+    for number, kind in faults:
+        machine.load(start)
+        before = serving(machine)
+        machine.script.faults = {number: kind}
+        result = scenario.play(machine)
+        where = machine.script.seen[number] if number < len(machine.script.seen) else ("?", "?")
+        left = machine.files.exists("run.current") and kind not in ("kill", "fail") and "write" not in where[0]
+        wrong = ended(machine, result, before, {})
+        if left:
+            wrong.append(f"one fault that a run survives left it {result['outcome']}: {result.get('why')}")
+        played.recovered += result["outcome"] in ("killed", "stuck")
+        played.note(f"{scenario.name}: {kind} at {where[0]} ({where[1]}, point {number})", wrong)
+
+
+def kills(faults: list[tuple[int, str]]) -> Iterator[int]:
+    return (number for number, kind in faults if kind == "kill")
+
+
+def pairs(machine: Machine, scenario: Scenario, played: Played, again: Mapping[str, Any]) -> None:
+    """Every kill of a scenario, and after each every kill of the recover that follows."""
+    start, faults = begin(machine, scenario)
+    for first in kills(faults):
+        machine.load(start)
+        before = serving(machine)
+        machine.script.faults = {first: "kill"}
+        scenario.play(machine)
+        where = machine.script.seen[first]
+        machine.script.lift()
+        dead = machine.save()
+        machine.run("recover", options=dict(again))
+        for second in kills(machine.script.cases()):
+            machine.load(dead)
+            machine.script.faults = {second: "kill"}
+            result = machine.run("recover", options=dict(again))
+            place = machine.script.seen[second]
+            wrong = ended(machine, result, before, {})
+            played.note(f"{scenario.name}: kill at {where} ({first}), then of recover at {place} ({second})", wrong)
