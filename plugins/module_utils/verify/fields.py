@@ -56,9 +56,9 @@ def whole(data: Any, field: str, least: int, most: int) -> int:
 def number(data: Any, field: str, least: float, most: float) -> float:
     """*data* as a finite number within the bounds."""
     if isinstance(data, bool) or not isinstance(data, (int, float)):
-        raise refuse(field, f"must be a number from {least:g} to {most:g}, not {_given(data)}")
+        raise refuse(field, f"must be a number from {least:.10g} to {most:.10g}, not {_given(data)}")
     if not math.isfinite(data) or not least <= data <= most:
-        raise refuse(field, f"must be from {least:g} to {most:g}, not {shown(data)}")
+        raise refuse(field, f"must be from {least:.10g} to {most:.10g}, not {shown(data)}")
     return float(data)
 
 

@@ -126,7 +126,9 @@ class Connection:
         for name, value in raw.getheaders():
             name = name.lower()
             fields[name] = f"{fields[name]}, {value}" if name in fields else value
-        if truncated or raw.will_close:
+        # A server that was asked to close need not say that it does.
+        asked_to = any(name.lower() == "connection" and value.lower() == "close" for name, value in headers.items())
+        if truncated or raw.will_close or asked_to:
             self.close()
         return {"status": raw.status, "headers": fields, "body": content[:MAX_BODY], "truncated": truncated}
 

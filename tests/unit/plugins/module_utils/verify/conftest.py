@@ -64,6 +64,7 @@ class Server:
 def server() -> Iterator[Server]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def setup(self) -> None:
             super().setup()
@@ -87,8 +88,13 @@ def server() -> Iterator[Server]:
         def log_message(self, format: str, *args: Any) -> None:
             """Silence."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        http.daemon_threads = True
+    class Quiet(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """Clients that hang up are part of the tests."""
+
+    with Quiet(("127.0.0.1", 0), Handler) as http:
         told = Server(("127.0.0.1", http.server_address[1]))
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

@@ -15,14 +15,15 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from statistics import median
+from typing import Any
 
 import pytest
 
 from ansible_collections.steady.runbooks.plugins.module_utils.verify.judge import Baseline, baseline_of, fixed_limits
 from ansible_collections.steady.runbooks.plugins.module_utils.verify.settings import Limits, parse_watch
-from ansible_collections.steady.runbooks.plugins.module_utils.verify.watch import Judge, Look, Sample, Verdict
+from ansible_collections.steady.runbooks.plugins.module_utils.verify.watch import Judge, Look, Sample, Verdict, watch
 
-WATCHES = int(os.environ.get("STEADY_WATCHES", "300"))
+WATCHES = int(os.environ.get("STEADY_WATCHES", "200"))
 SECONDS = 300
 WATCH = parse_watch({"seconds": SECONDS})
 BOTH = WATCH.limits
@@ -98,6 +99,27 @@ def rates(
     when = f", failed at {median(failed):.0f} s (median)" if failed else ""
     print(f"{case}: {watches} watches: " + ", ".join(f"{name} {share:.1%}" for name, share in told.items()) + when)
     return {**told, "failed_at": median(failed) if failed else math.inf}
+
+
+class Replay:
+    """A source that repeats samples."""
+
+    def __init__(self, samples: list[Sample]) -> None:
+        self.samples = iter(samples)
+
+    def sample(self, slot: str) -> Sample:
+        return next(self.samples)
+
+
+@pytest.mark.parametrize("share", [0.002, 0.02, 0.6])
+def test_what_is_simulated_is_the_watch_itself(clock: Any, share: float) -> None:
+    samples = traffic(random.Random(share), 10, share)
+    judge = fixed_limits(ERRORS)
+    options = {"slot": "green", "seconds": SECONDS, "checkpoints": WATCH.checkpoints, "clock": clock}
+    verdict = watch(Replay(samples), judge, **options)
+    played, at = play(judge, samples)
+    assert (verdict.outcome, verdict.reasons) == (played.outcome, played.reasons)
+    assert clock.time == pytest.approx(at)
 
 
 @pytest.mark.parametrize("lumps", [1, 10])
