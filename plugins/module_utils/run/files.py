@@ -13,6 +13,8 @@ import shutil
 import tempfile
 from typing import Any
 
+NEW = ".new-"  # and the process that writes: the name of what is not yet in its place
+
 
 class Files:
     """The files below one directory. Paths are relative to it; a simulation hands in a directory of its own."""
@@ -65,7 +67,7 @@ class Files:
         """Replace a file at once and durably."""
         where = self.path(path)
         self.directory(os.path.dirname(path))
-        handle, temporary = tempfile.mkstemp(prefix=".new-", dir=os.path.dirname(where))
+        handle, temporary = tempfile.mkstemp(prefix=f"{NEW}{os.getpid()}-", dir=os.path.dirname(where))
         try:
             with os.fdopen(handle, "wb") as stream:
                 os.fchmod(stream.fileno(), mode)
@@ -106,6 +108,16 @@ class Files:
         elif os.path.lexists(where):
             os.unlink(where)
             self._sync(os.path.dirname(where))
+
+    def sweep(self) -> None:
+        """Remove what processes that are gone had not yet put in its place. Sources, which are not ours, are let be."""
+        for folder, folders, names in os.walk(self.root):
+            deep = os.path.relpath(folder, self.root).count(os.sep) >= 1
+            folders[:] = [] if deep else [name for name in folders if name != "source"]
+            for name in names:
+                process = name[len(NEW) :].partition("-")[0]
+                if name.startswith(NEW) and not os.path.exists(f"/proc/{process}"):
+                    os.unlink(os.path.join(folder, name))
 
     def _sync(self, directory: str) -> None:
         handle = os.open(directory, os.O_RDONLY)

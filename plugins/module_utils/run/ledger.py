@@ -38,7 +38,8 @@ def _broken(detail: str) -> LedgerBroken:
     return LedgerBroken(
         detail,
         code="ledger_broken",
-        next_step="Keep the file as it is, compare it with a copy or a saved head, and find out who changed it.",
+        next_step="Compare it with a copy or a saved head, and find out who changed it. To go on meanwhile, move "
+        f"{NAME} and {HEAD} to where they are kept as they are: a new ledger begins then.",
     )
 
 
@@ -69,9 +70,14 @@ class Ledger:
                 yield json.loads(line)
 
     def last(self) -> dict[str, Any] | None:
-        """The newest whole line; None in an empty ledger."""
-        lines = [line for line in (self.files.read(NAME) or b"").split(b"\n")[:-1][-1:] if line]
-        return json.loads(lines[0]) if lines else None
+        """The newest whole line; None in an empty ledger, or when it is none of ours."""
+        whole = (self.files.read(NAME) or b"").rpartition(b"\n")[0]
+        line = whole.rpartition(b"\n")[2]
+        return json.loads(line) if _START.match(line) else None
+
+    def check(self) -> None:
+        """Raise :class:`LedgerBroken` when nothing could be added: its end is not what the head says."""
+        self._end(self.files.read(NAME) or b"")
 
     def verify(self, saved: dict[str, Any] | None = None) -> dict[str, Any]:
         """Check every line against the chain, the head, and a head that was *saved* elsewhere.
@@ -102,20 +108,25 @@ class Ledger:
     def _settled_head(self) -> dict[str, Any]:
         """The head to append to, after dropping a torn last line and catching up with a line the head missed."""
         content = self.files.read(NAME) or b""
+        head, size = self._end(content)
+        if size != len(content):
+            self.files.truncate(NAME, size)
+        return head
+
+    def _end(self, content: bytes) -> tuple[dict[str, Any], int]:
+        """The head as it should be, and how many bytes are whole lines."""
         head = self.head()
         whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) != len(content):
-            self.files.truncate(NAME, len(whole))
         last = whole[:-1].rpartition(b"\n")[2] if whole else b""
         start = _START.match(last)
         seq = int(start.group(1)) if start else 0
         if last and not start:
             raise _broken("the last line is none of ours")
         if seq == head["seq"] + 1 and start and start.group(2).decode() == head["hash"]:
-            return {"seq": seq, "hash": _hash(last)}
+            return {"seq": seq, "hash": _hash(last)}, len(whole)
         if seq != head["seq"] or (last and _hash(last) != head["hash"]):
             raise _broken(f"the last line is number {seq}, the head says {head['seq']}, and they do not agree")
-        return head
+        return head, len(whole)
 
     @staticmethod
     def _walk(whole: bytes, watched: int) -> tuple[dict[str, Any], str]:
