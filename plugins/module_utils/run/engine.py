@@ -10,6 +10,7 @@ simulation can play every crash of every run.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable
@@ -17,12 +18,14 @@ from typing import Any, Callable
 from ..errors import Refused, RunbookError, StepFailed
 from . import plan as plans
 from .clock import Clock
-from .contract import Observation, Platform, Release
-from .journal import Journal
-from .ledger import Ledger
-from .schema import lives_with
+from .contract import Platform, Release
+from .journal import Journal, bury
+from .ledger import Ledger, LedgerBroken
+from .recover import root
+from .schema import survives
 
 Handler = Callable[["Context", dict[str, Any]], dict[str, Any]]
+ATTEMPTS, PAUSE = 2, 1.0  # at going back, and seconds between them: once, Docker may just have been busy
 
 
 @dataclass
@@ -41,9 +44,11 @@ class Context:
     probing: Callable[..., Any] | None = None  # makes the prober of the proof; None where there is nothing to probe
     intent: dict[str, Any] = field(default_factory=dict)
     evidence: dict[str, Any] = field(default_factory=dict)
-    forward: bool = True
+    turned: bool = False  # it ends what it can end now, whatever anybody thinks of that
+    interruptible: bool = False
+    interrupted: bool = False
     prober: Any = None  # the one that probes now
-    counted: dict[str, Any] = field(default_factory=dict)  # the edge's counters when it began
+    counted: dict[str, Any] | None = None  # the edge's counters when it began
     held: bool = False
     ends: Journal | None = None  # the dead run that this one ends
 
@@ -51,6 +56,17 @@ class Context:
     def release(self) -> Release:
         """The record of the release that the run is about."""
         return self.releases[self.goal]
+
+    @property
+    def forward(self) -> bool:
+        """Whether it is on its way to the new release, and not back to the old one."""
+        return bool(self.intent["direction"] == "forward")
+
+    def interrupt(self) -> None:
+        """Somebody asks the act to end (SIGTERM): a step forward is left at once, going back never is."""
+        self.interrupted = True
+        if self.interruptible:
+            raise interruption()
 
     def progress(self, text: str) -> None:
         """One line about something that takes long."""
@@ -65,22 +81,31 @@ def perform(context: Context, plan: plans.Plan, origin: Release | None, who: dic
     point of no return, so the new release serves) or ``stuck`` (neither way worked: recover.yml).
     """
     started = context.clock.now()
+    dead = context.ends.intent() if context.ends else None
     context.intent = {
         "format": 1,
         "run": context.journal.run,
         "runbook": plan["runbook"],
-        "direction": "forward",
+        "direction": "back" if plan.get("way") == "back" else "forward",
         "from": plan["from"],
         "to": plan["to"],
         "plan": plan,
         "release": context.release,
+        "ends": root(dead) if dead else None,
         "started": started,
         **who,
     }
-    context.journal.intend(context.intent)
-    if context.ends is not None:
-        # From here on this run answers for what the dead one had begun.
-        context.ends.finish({"outcome": "recovered", "by": context.journal.run, "run": context.ends.run})
+    context.ledger.check()
+    try:
+        context.journal.intend(context.intent)
+    except OSError as error:
+        raise Refused(
+            f"what is to be done cannot be written down: {error}",
+            code="state_not_written",
+            next_step="Look at the disk of the host's state directory: full, or mounted read-only.",
+        ) from error
+    if context.ends:
+        bury(context.journal.files, context.clock, context.journal.run, context.ends)
     steps: list[dict[str, Any]] = []
     failure: dict[str, Any] | None = None
     outcome = "done"
@@ -101,6 +126,8 @@ def finish(
     intent = context.intent
     now = context.clock.now()
     release = context.release
+    if context.prober is not None:  # the step that would have ended the proof was not reached
+        context.evidence.setdefault("proof", context.prober.stop().as_dict())
     result = {
         "run": context.journal.run,
         "runbook": intent["runbook"],
@@ -122,11 +149,14 @@ def finish(
         **context.evidence,
     }
     result = context.journal.mask.data(result)
-    if not any(entry.get("run") == context.journal.run for entry in context.ledger.entries()):
+    try:
         context.ledger.append({"kind": "run", "time": now, **result})
+    except LedgerBroken as error:  # somebody changed it during the run: what was done is told all the same
+        result["failure"] = result["failure"] or error.as_dict()
     result = {**result, "steps": context.journal.mask.data(steps), "head": context.ledger.head()}
     context.journal.finish(result)
     context.journal.log("end", outcome=outcome)
+    context.journal.files.sweep()
     return result
 
 
@@ -138,15 +168,16 @@ def _walk(context: Context, steps: list[plans.Step], done: list[dict[str, Any]])
         context.journal.log("step", number=number, of=len(steps), title=step["title"], do=step["do"])
         begun = clock.monotonic()
         try:
+            context.interruptible = not context.turned
             said = context.handlers[step["do"]](context, step["args"])
         except RunbookError:
             raise
         except Exception as error:  # a defect of ours must not leave the target between two releases either
-            raise StepFailed(
-                f"{step['title']}: {type(error).__name__}: {error}",
-                code="internal_error",
-                next_step="Please report this with the run's directory; the run goes back by itself.",
-            ) from error
+            raise _defect(step["title"], error) from error
+        finally:
+            context.interruptible = False
+        if context.interrupted and not context.turned:
+            raise interruption()
         record.update(seconds=round(clock.monotonic() - begun, 3), changed=bool(said.get("changed")), evidence=said)
         context.journal.log("done", number=number, seconds=record["seconds"], say=said.get("say", ""))
 
@@ -158,37 +189,68 @@ def _turn(
     steps: list[dict[str, Any]],
     failure: dict[str, Any],
 ) -> str:
-    """Go back after a failure, or on where there is no way back; name the outcome."""
-    try:
-        observed = context.platform.describe()
-        if origin and not lives_with(origin, observed["schema"], [*observed["releases"].values(), context.release]):
-            return _go_on(context, plan, observed, steps, failure)
-        context.forward = False
-        context.intent = {**context.intent, "direction": "back"}
-        context.journal.intend(context.intent)
-        context.journal.log("turn", text=f"going back to {origin['version'] if origin else 'nothing'}")
-        _walk(context, plans.back(observed, plan["from"], plan["to"], origin), steps)
-        return "undone"
-    except RunbookError as error:
-        failure["going_back"] = error.as_dict()
-        context.journal.log("failure", **error.as_dict())
-        return "stuck"
+    """Go back after a failure, or on where there is no way back; name the outcome. A way that fails is tried again."""
+    context.turned, context.interruptible = True, False
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            outcome = _way_out(context, plan, origin, steps, failure)
+        except Exception as error:  # whatever it is: this is what users depend on now
+            told = error if isinstance(error, RunbookError) else _defect("going back", error)
+            failure["going_back"] = told.as_dict()
+            context.journal.log("failure", **told.as_dict())
+            if attempt < ATTEMPTS:
+                context.clock.sleep(PAUSE)
+        else:
+            failure.pop("going_back", None)
+            return outcome
+    return "stuck"
 
 
-def _go_on(
-    context: Context, plan: plans.Plan, observed: Observation, steps: list[dict[str, Any]], failure: dict[str, Any]
+def _way_out(
+    context: Context,
+    plan: plans.Plan,
+    origin: Release | None,
+    steps: list[dict[str, Any]],
+    failure: dict[str, Any],
 ) -> str:
-    context.journal.log("turn", text="past the point of no return: going on")
-    failure["next_step"] = "The database is past the point of no return: mend forward with a new release."
-    _walk(context, plans.towards(observed, plan["to"]["slot"], context.release, verify=False), steps)
-    return "kept"
+    observed = context.platform.describe()
+    if context.forward and not (origin is None or survives(origin, observed, context.release)):
+        context.journal.log("turn", text="past the point of no return: going on")
+        failure["next_step"] = "The database is past the point of no return: mend forward with a new release."
+        jobs = tuple(step["args"]["service"] for step in plan["steps"] if step["do"] == "run_job")
+        way = plans.towards(observed, plan["to"]["slot"], context.release, jobs=jobs, verify=False)
+        _walk(context, way, steps)
+        return "kept"
+    context.intent = {**context.intent, "direction": "back"}
+    with contextlib.suppress(OSError):  # with the former intent a recovery would go back too, where that is safe
+        context.journal.intend(context.intent)
+    context.journal.log("turn", text=f"going back to {origin['version'] if origin else 'nothing'}")
+    _walk(context, plans.back(observed, plan["from"], plan["to"], origin), steps)
+    return "undone"
+
+
+def _defect(what: str, error: Exception) -> StepFailed:
+    return StepFailed(
+        f"{what}: {type(error).__name__}: {error}",
+        code="internal_error",
+        next_step="Please report this with the run's directory; the run goes back by itself.",
+    )
+
+
+def interruption() -> StepFailed:
+    """What a run that was asked to end fails with."""
+    return StepFailed(
+        "the act was asked to end (SIGTERM)",
+        code="terminated",
+        next_step="The run goes back by itself; look at status.yml.",
+    )
 
 
 def _last_words(context: Context, slot: str, since: float) -> list[str]:
     try:
         return context.platform.logs(slot, since, 50)
-    except RunbookError as error:
-        return [f"(no logs: {error.detail})"]
+    except Exception as error:
+        return [f"(no logs: {error})"]
 
 
 def same_plan(expected: str, fresh: plans.Plan) -> None:

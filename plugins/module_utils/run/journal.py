@@ -11,6 +11,7 @@ run that has an intent and no result yet. Secrets are masked in whatever is writ
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 from ..verify.mask import Mask
 from .clock import Clock
 from .files import Files
+from .ledger import Ledger
 
 CURRENT = "run.current"
 RUN_ID = re.compile(r"^[0-9]{8}T[0-9]{6}-[a-z_]+-[0-9a-f]{6}$")
@@ -45,7 +47,8 @@ class Journal:
         """Add a line to the step log. Not made durable: nothing depends on it."""
         told = self.mask.data({"at": round(self.clock.now(), 3), "event": event, **details})
         line = json.dumps(told, default=str)
-        self.files.append(f"{self.where}/steps.jsonl", line.encode() + b"\n", durable=False)
+        with contextlib.suppress(OSError):  # a full disk must not end a run, least of all one that goes back
+            self.files.append(f"{self.where}/steps.jsonl", line.encode() + b"\n", durable=False)
 
     def events(self) -> list[dict[str, Any]]:
         """The step log; a torn last line is left out."""
@@ -53,9 +56,9 @@ class Journal:
         return [json.loads(line) for line in content.splitlines(keepends=True) if line.endswith(b"\n")]
 
     def finish(self, result: dict[str, Any]) -> None:
-        """Write the result; from now on the run is over."""
+        """Write the result; from now on the run is over, unless it is stuck: then it waits to be recovered."""
         self.files.write_json(f"{self.where}/result.json", self.mask.data(result))
-        if (self.files.read(CURRENT) or b"").decode().strip() == self.run:
+        if result["outcome"] != "stuck" and (self.files.read(CURRENT) or b"").decode().strip() == self.run:
             self.files.remove(CURRENT)
 
     def result(self) -> dict[str, Any] | None:
@@ -70,9 +73,20 @@ class Journal:
 
 
 def unfinished(files: Files, clock: Clock) -> Journal | None:
-    """The run that has an intent and no result: at work now, or dead."""
+    """The run that did not end: at work now, dead, or stuck between two releases."""
     name = (files.read(CURRENT) or b"").decode(errors="replace").strip()
     if not RUN_ID.match(name):
         return None
     journal = Journal(files, name, clock)
-    return None if journal.result() is not None else journal
+    # A kill between the ledger's line and the result leaves a run that has ended and lacks only the result.
+    ended = journal.result() or Ledger(files).last() or {}
+    over = ended.get("run") == name and ended.get("outcome") != "stuck"
+    return None if over or journal.intent() is None else journal
+
+
+def bury(files: Files, clock: Clock, by: str, dead: Journal) -> None:
+    """Run *by* answers for what *dead* had begun, and for every run that an earlier recovery died of."""
+    for name in files.names("runs"):
+        journal = Journal(files, name, clock)
+        if name != by and (name == dead.run or (journal.intent() and journal.result() is None)):
+            journal.finish({**(journal.result() or {"run": name}), "outcome": "recovered", "by": by})

@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import Refused
 from . import plan as plans
 from .contract import Observation, Release
-from .schema import lives_with
+from .schema import survives
 
 Intent = Mapping[str, Any]
 
@@ -24,6 +24,7 @@ def plan(
 
     *direction* is ``finish``, ``back`` or ``auto``: the safe one of both.
     """
+    dead = root(dead) if dead else None
     if not dead:
         raise Refused(
             "no run has died here: there is nothing to recover",
@@ -32,11 +33,10 @@ def plan(
         )
     safe, why = safe_direction(observed, dead)
     way = safe if direction == "auto" else direction
-    if way == "back" and not _can_go_back(observed, dead):
+    obstacle = _obstacle(observed, dead)
+    if way == "back" and obstacle:
         raise Refused(
-            f"{dead['run']} cannot be undone: {_version(dead['from'])} cannot live with schema {observed['schema']}",
-            code="schema_incompatible",
-            next_step="Finish it: -e direction=finish.",
+            f"run {dead['run']} cannot be undone: {obstacle}", code="no_way_back", next_step="Use -e direction=finish."
         )
     steps = ways(observed, dead)[way]
     going_back = way == "back" and dead["from"]
@@ -61,12 +61,20 @@ def plan(
     return plans.sealed(document), dict(release)
 
 
+def root(dead: Intent) -> Intent:
+    """The run that a chain of dead recoveries was to end; going back once one of them went back."""
+    first: Intent = dead.get("ends") or dead
+    return {**first, "direction": "back"} if dead["direction"] == "back" else first
+
+
 def ways(observed: Observation, dead: Intent) -> dict[str, list[plans.Step]]:
     """What both ways would do now: ``{"finish": steps, "back": steps}``."""
+    dead = root(dead)
     release, goal = dead["release"], dead["to"]
     if dead["runbook"] == "retire":
-        finish = plans.retire(observed)
-        return {"finish": finish, "back": finish}
+        # What is gone is gone, so both ways are one; settling is left even when all of it had been done.
+        settle = plans.towards(observed, goal["slot"], release, verify=False)
+        return dict.fromkeys(("finish", "back"), [*plans.retire(observed), *settle])
     planned = {step["do"] for step in dead["plan"]["steps"]}
     settled: dict[str, Any] = next((step["args"] for step in dead["plan"]["steps"] if step["do"] == "settle"), {})
     finish = plans.towards(
@@ -83,20 +91,27 @@ def ways(observed: Observation, dead: Intent) -> dict[str, list[plans.Step]]:
 
 def safe_direction(observed: Observation, dead: Intent) -> tuple[str, str]:
     """Which way is safe, and why."""
+    obstacle = _obstacle(observed, dead)
+    if obstacle:
+        return "finish", obstacle
     if dead["direction"] == "back":
         return "back", "it was going back already"
     if dead["runbook"] in ("rollback", "retire"):
         return "finish", "where it was going is what was known to be good"
     if not dead["from"]:
         return "finish", "nothing served before"
-    if not _can_go_back(observed, dead):
-        return "finish", f"{dead['from']['version']} cannot live with schema {observed['schema']}"
     return "back", f"{dead['from']['version']} was known to be good, and {dead['to']['version']} had not passed"
 
 
-def _can_go_back(observed: Observation, dead: Intent) -> bool:
+def _obstacle(observed: Observation, dead: Intent) -> str:
+    """Why the release from before cannot serve again; empty when it can."""
     release = _origin(observed, dead)
-    return release is None or lives_with(release, observed["schema"], [*observed["releases"].values(), dead["release"]])
+    if release is None:
+        return f"the record of {_version(dead['from'])} is lost" if dead["from"] else ""
+    if survives(release, observed, dead["release"]):
+        return ""
+    running = "".join(f", and job {job['service']} still runs" for job in observed.get("jobs") or [])
+    return f"{release['version']} cannot live with schema {observed['schema']}{running}"
 
 
 def _origin(observed: Observation, dead: Intent) -> Release | None:

@@ -33,3 +33,11 @@ def lives_with(release: Record, revision: str | None, known: Iterable[Record]) -
                 accepted.add(name)
                 grown = True
     return revision in accepted
+
+
+def survives(release: Record, observed: Mapping[str, Any], *known: Record) -> bool:
+    """Whether *release* can serve on the database as it is observed, and as the jobs that still run will leave it."""
+    records = {**observed["releases"], **{record["id"]: record for record in known}}
+    coming = [(records.get(job["release"]) or {}).get("schema") or {} for job in observed.get("jobs") or []]
+    revisions = [observed["schema"], *(schema["revision"] for schema in coming if schema.get("revision"))]
+    return all(lives_with(release, revision, records.values()) for revision in revisions)

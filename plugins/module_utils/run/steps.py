@@ -84,7 +84,7 @@ def shift(context: Context, args: Args) -> Evidence:
     said = context.platform.shift(slot)
     proof = end_proof(context, slot)
     drained = context.platform.drain(other(slot), context.settings["drain_seconds"], context.progress)
-    if proof.get("breach") and context.forward:
+    if proof.get("breach") and context.forward and not context.turned:
         raise StepFailed(
             f"users noticed the switch: {proof['why']}",
             code="switch_breached",

@@ -14,7 +14,7 @@ from ..verify.proof import confirmed
 from ..verify.settings import Watch, parse_proof
 from ..verify.watch import overdue_bound, watch
 from .contract import other
-from .engine import Context
+from .engine import Context, interruption
 from .waiter import wait_for
 
 BASELINE_SECONDS = 120.0
@@ -29,7 +29,7 @@ def start_proof(context: Context) -> None:
     entrances = [entrance for entrance in context.platform.entrances() if entrance["mode"] == "http"]
     if not entrances:
         return
-    context.counted = context.platform.counters()
+    context.counted = _counters(context)
     slow_ms = parse_proof(context.settings.get("proof")).max_gap_ms + held_ms(context)
     context.prober = context.probing(entrances, context.platform.probe_token(), slow_ms)
     context.prober.start()
@@ -65,9 +65,17 @@ def end_proof(context: Context, slot: str) -> dict[str, Any]:
         pass  # the proof says it: there was no first response of the new slot
     proof = prober.stop()
     declared = context.settings.get("proof")
-    verdict = confirmed(proof, context.counted, context.platform.counters(), declared, held_ms(context))
+    verdict = confirmed(proof, context.counted, _counters(context), declared, held_ms(context))
     context.evidence["proof" if context.forward else "proof_back"] = verdict
     return verdict
+
+
+def _counters(context: Context) -> dict[str, Any] | None:
+    """What the edge has counted, or None when it cannot be asked: no reason to keep anybody from switching."""
+    try:
+        return context.platform.counters()
+    except RunbookError:
+        return None
 
 
 def watch_slot(context: Context, slot: str, declared: Watch) -> dict[str, Any]:
@@ -78,7 +86,7 @@ def watch_slot(context: Context, slot: str, declared: Watch) -> dict[str, Any]:
 
     def preempted() -> bool:
         asked.update(context.journal.return_requested() or {})
-        return bool(asked)
+        return bool(asked) or context.interrupted
 
     verdict = watch(
         platform.source(slot, overdue_bound(old.latencies_ms or [])),
@@ -93,6 +101,8 @@ def watch_slot(context: Context, slot: str, declared: Watch) -> dict[str, Any]:
     )
     context.evidence["watch"] = verdict.as_dict()
     say = f"{verdict.outcome}: {'; '.join(verdict.reasons) or 'within all limits'}"
+    if context.interrupted:
+        raise interruption()
     if verdict.outcome == "preempted":
         raise StepFailed(
             f"{(asked.get('actor') or {}).get('user', 'somebody')} asked this run to go back (run {asked.get('run')})",

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from ansible_collections.steady.runbooks.plugins.module_utils.errors import StepFailed
 from ansible_collections.steady.runbooks.plugins.module_utils.run.clock import Clock
-from ansible_collections.steady.runbooks.plugins.module_utils.run.files import Files
+from ansible_collections.steady.runbooks.plugins.module_utils.run.files import NEW, Files
 
 SLOW_SECONDS = 900.0
 # What can happen at a point: before a call begins, between two of its effects, after the last but before the answer.
@@ -103,7 +103,7 @@ class SimulatedFiles(Files):
             self.script.point(name, "torn")
         except Killed:
             # What mkstemp had made stays, as it does after a real kill.
-            super().write(f"{os.path.dirname(path)}/.new-1-torn".lstrip("/"), b"half of it", mode)
+            super().write(f"{os.path.dirname(path)}/{NEW}0-torn".lstrip("/"), b"half of it", mode)
             raise
         super().write(path, content, mode)
         self.script.point(name, "written")

@@ -14,6 +14,7 @@ from unittest import mock
 from ansible_collections.steady.runbooks.plugins.module_utils.compose import act
 from ansible_collections.steady.runbooks.plugins.module_utils.errors import Refused, RunbookError
 from ansible_collections.steady.runbooks.plugins.module_utils.run import checks
+from ansible_collections.steady.runbooks.plugins.module_utils.run.files import NEW
 from ansible_collections.steady.runbooks.plugins.module_utils.run.journal import unfinished
 from ansible_collections.steady.runbooks.plugins.module_utils.run.ledger import Ledger
 from ansible_collections.steady.runbooks.plugins.module_utils.run.lock import HostLock
@@ -125,14 +126,16 @@ class Machine:
                 found.append("the ledger's last line is torn")
         except RunbookError as error:
             found.append(error.detail)
-        if self.files.exists("run.current"):
+        if unfinished(self.files, self.clock):
             found.append("a run is left unfinished")
-        for folder, _folders, names in os.walk(self.root):
-            found += [f"{folder}/{name} is left" for name in names if name.startswith(".new-")]
         again = self.run("recover")
         if again["outcome"] != "refused" or again["failure"]["code"] != "nothing_to_recover":
             found.append(f"a second recover is not refused: {again}")
         return found
+
+    def remnants(self) -> list[str]:
+        """Files that were not yet in their place when something died."""
+        return [f"{name} is left" for _folder, _folders, names in os.walk(self.root) for name in names if NEW in name]
 
     # -- snapshots ------------------------------------------------------------------------------------------------
 

@@ -39,7 +39,7 @@ class MemoryPlatform:
         self.world = world
         self.script = script
         # What the act of the compose platform asks its host and its edge for.
-        self.host = SimpleNamespace(files=files, slot=lambda slot: vars(world.slot(slot)))
+        self.host = SimpleNamespace(files=files, settings_digest="", slot=lambda slot: vars(world.slot(slot)))
         self.edge = SimpleNamespace(traffic=lambda: SimpleNamespace(live=world.state.traffic))
 
     @contextlib.contextmanager

@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+from ansible_collections.steady.runbooks.plugins.module_utils.run.journal import unfinished
 
 from .machine import Machine, Snapshot
 from .scenarios import Scenario
@@ -80,18 +82,23 @@ def judged(machine: Machine, result: Result, before: str | None) -> list[str]:
     return wrong
 
 
-def ended(machine: Machine, result: Result, before: str | None, again: Mapping[str, Any]) -> list[str]:
-    """After a run with a fault: mend what was broken, recover if a run is dead or stuck, and say what is wrong."""
+def ended(machine: Machine, result: Result, before: str | None, hopeless: str, **options: Any) -> list[str]:
+    """After a run with a fault: mend what was broken, recover if a run is dead or stuck, and say what is wrong.
+
+    *hopeless*: how a release ends that fails without any fault of ours, and so fails again when its run is finished.
+    """
     machine.script.lift()
     if result["outcome"] not in ("killed", "stuck"):
         return [*judged(machine, result, before), *machine.not_whole()]
-    rescue = machine.run("recover", options=dict(again))
+    rescue = machine.run("recover", options=options)
     wrong = followed(rescue)
     if rescue["outcome"] == "refused" and rescue["failure"]["code"] == "nothing_to_recover":
         if result["outcome"] == "stuck":
             wrong.append("a stuck run cannot be recovered")
-    elif rescue["outcome"] != "done":
+        return [*wrong, *machine.not_whole()]
+    if rescue["outcome"] not in ("done", hopeless):
         wrong.append(f"recover ended as {rescue['outcome']}: {rescue.get('failure')}")
+    wrong += machine.remnants()
     return [*wrong, *machine.not_whole()]
 
 
@@ -104,8 +111,12 @@ def single(machine: Machine, scenario: Scenario, played: Played) -> None:
         machine.script.faults = {number: kind}
         result = scenario.play(machine)
         where = machine.script.seen[number] if number < len(machine.script.seen) else ("?", "?")
-        left = machine.files.exists("run.current") and kind not in ("kill", "fail") and "write" not in where[0]
-        wrong = ended(machine, result, before, {})
+        dead = unfinished(machine.files, machine.clock)
+        left = dead and kind not in ("kill", "fail") and "write" not in where[0]
+        wrong = ended(machine, result, before, scenario.outcome)
+        if where == ("write intent.json", "before"):
+            # The turn could not be written down; it goes back all the same.
+            wrong = [one for one in wrong if "the intent says forward" not in one]
         if left:
             wrong.append(f"one fault that a run survives left it {result['outcome']}: {result.get('why')}")
         played.recovered += result["outcome"] in ("killed", "stuck")
@@ -116,7 +127,7 @@ def kills(faults: list[tuple[int, str]]) -> Iterator[int]:
     return (number for number, kind in faults if kind == "kill")
 
 
-def pairs(machine: Machine, scenario: Scenario, played: Played, again: Mapping[str, Any]) -> None:
+def pairs(machine: Machine, scenario: Scenario, played: Played, again: dict[str, Any]) -> None:
     """Every kill of a scenario, and after each every kill of the recover that follows."""
     start, faults = begin(machine, scenario)
     for first in kills(faults):
@@ -127,11 +138,11 @@ def pairs(machine: Machine, scenario: Scenario, played: Played, again: Mapping[s
         where = machine.script.seen[first]
         machine.script.lift()
         dead = machine.save()
-        machine.run("recover", options=dict(again))
+        machine.run("recover", options=again)
         for second in kills(machine.script.cases()):
             machine.load(dead)
             machine.script.faults = {second: "kill"}
-            result = machine.run("recover", options=dict(again))
+            result = machine.run("recover", options=again)
             place = machine.script.seen[second]
-            wrong = ended(machine, result, before, {})
+            wrong = ended(machine, result, before, scenario.outcome, **again)
             played.note(f"{scenario.name}: kill at {where} ({first}), then of recover at {place} ({second})", wrong)
