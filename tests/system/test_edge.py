@@ -204,10 +204,22 @@ def test_a_hold_delays_and_fails_nothing(ready: Bench, keep_alive: bool) -> None
         time.sleep(1)
         result = load.stop()
     good(result, 600)
-    assert 2900 < result["latency_ms"]["max"] < 3600
+    assert 2900 < result["latency_ms"]["max"] < 7000
     assert result["versions"]["blue"]["last"] < held + 1
     assert 0 <= result["versions"]["green"]["first"] - released < 0.3
     print("hold", result["latency_ms"], result["versions"])
+
+
+def test_requests_that_are_held_outlive_a_reload(ready: Bench) -> None:
+    ready.edge.hold()
+    with ready.connect(ready.http) as held:
+        held.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody")
+        until(lambda: ready.edge.runtime.sessions(ready.edge.runtime.current()) != [], 3)
+        ready.edge.ensure(dataclasses.replace(ready.spec, hold_seconds=63))
+        ready.edge.release_hold("green")
+        answer = held.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert b"x-version: green" in answer.lower()
 
 
 def test_a_hold_that_lasts_too_long_ends_with_the_page(ready: Bench) -> None:
@@ -299,8 +311,8 @@ def test_a_crashed_slot_answers_503_at_once(ready: Bench) -> None:
     print("serves again after", took)
 
 
-def test_an_application_that_dies_in_its_container_is_noticed(ready: Bench) -> None:
-    docker("exec", f"{SERVICE}-blue", "python", "-c", "import os, signal; os.kill(7, signal.SIGSTOP)")
+def test_an_application_that_hangs_shows_in_the_open_requests(ready: Bench) -> None:
+    docker("pause", f"{SERVICE}-blue")
     try:
         with ready.connect(ready.http) as connection:
             connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -310,7 +322,7 @@ def test_an_application_that_dies_in_its_container_is_noticed(ready: Bench) -> N
             ready.edge.set_traffic(Traffic("green"))
             assert ready.edge.drain("blue", 0.5)["cut"] == 1
     finally:
-        docker("exec", f"{SERVICE}-blue", "python", "-c", "import os, signal; os.kill(7, signal.SIGCONT)")
+        docker("unpause", f"{SERVICE}-blue")
 
 
 def test_name_servers_that_do_not_answer_change_nothing(ready: Bench) -> None:
