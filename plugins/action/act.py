@@ -152,18 +152,26 @@ def _told(ended: dict[str, Any], joined: bool) -> dict[str, Any]:
     told = {name: ended[name] for name in shown if ended.get(name) is not None}
     told.update(changed=bool(ended.get("changed")), failed=not good)
     if not good:
-        going_back = (failure.get("going_back") or {}).get("detail")
-        words = {
-            "undone": f"{failure.get('detail')}. It was undone: {_serves(ended)} serves as before.",
-            "kept": f"{failure.get('detail')}. There was no way back: {ended['to']['version']} serves."
-            if ended.get("to")
-            else "",
-            "stuck": f"{failure.get('detail')}. Going back failed too: {going_back}. Run recover.yml.",
-        }
-        told["msg"] = " ".join(
-            [words.get(ended["outcome"], failure.get("detail", "")), failure.get("next_step") or ""]
-        ).strip()
+        told["msg"] = _sentences(*_why(ended, failure), failure.get("next_step"))
     return told
+
+
+def _why(ended: dict[str, Any], failure: dict[str, Any]) -> list[str]:
+    """What went wrong and what serves now."""
+    why, outcome = failure.get("detail", ""), ended["outcome"]
+    if outcome == "undone":
+        return [why, f"It was undone: {_serves(ended)} serves as before"]
+    if outcome == "kept":
+        return [why, f"There was no way back: {ended['to']['version']} serves"]
+    if outcome == "stuck":
+        return [why, f"Going back failed too: {(failure.get('going_back') or {}).get('detail')}", "Run recover.yml"]
+    if outcome == "done":
+        return ["The run had ended well before it could be asked to go back", "Run this runbook again"]
+    return [why]
+
+
+def _sentences(*parts: str | None) -> str:
+    return " ".join(f"{part.rstrip('. ')}." for part in parts if part)
 
 
 def _serves(ended: dict[str, Any]) -> str:
