@@ -89,7 +89,9 @@ def run_job(host: Host, release: Release, service: str, progress: Progress) -> E
     project, file = f"{host.project}-job", f"releases/{release['id']}/job-{service}.json"
     label = (f"steady.service={host.service}", f"steady.job={service}", f"steady.release={release['id']}")
     begun = host.clock.monotonic()
-    if not any(is_running(c) for c in host.containers(*label)):
+    # One that ended while nobody waited has run: its exit code tells how. One that was only created has not.
+    found = host.containers(*label)
+    if not found or not all(is_running(c) or c["State"]["Status"] == "exited" for c in found):
         _remove(host, label)
         understanding = Understanding.from_dict(release["understanding"])
         rendered = job_model(
@@ -132,6 +134,31 @@ def run_job(host: Host, release: Release, service: str, progress: Progress) -> E
         )
     host.save_release({**record, "jobs_done": [*record["jobs_done"], service]})
     return {"changed": True, "said": said[-10:], "say": f"ended well after {host.clock.monotonic() - begun:.1f} s"}
+
+
+def end_jobs(host: Host, seconds: float, progress: Progress) -> Evidence:
+    """Wait for the jobs that a dead run left at work, and remove their containers and files."""
+    label = (f"steady.service={host.service}", "steady.job")
+    found = host.containers(*label)
+
+    def ended() -> tuple[bool, Any]:
+        running = [service_of(c) for c in host.containers(*label) if is_running(c)]
+        progress(f"waiting for {', '.join(running)}")
+        return not running, running
+
+    wait_for(
+        ended,
+        what="jobs of a dead run ended",
+        timeout=seconds,
+        clock=host.clock,
+        interval=0.2,
+        next_step="Look at the job's container: it still works on the database. Run recover.yml when it has ended.",
+    )
+    _remove(host, label)
+    for container in found:
+        labels = container["Config"]["Labels"]
+        host.files.remove(f"releases/{labels['steady.release']}/job-{labels['steady.job']}.json")
+    return {"changed": bool(found)}
 
 
 def _tail(host: Host, container: str) -> list[str]:

@@ -39,6 +39,7 @@ def describe(host: Host, edge: Edge) -> Observation:
             "base": _base(host, base.result()),
             "base_has": (host.files.read_json("base/base.json") or {}).get("has") or [],
             "slots": slots,
+            "jobs": _jobs(ours.result()),
             "releases": releases,
             "schema": schema.result(),
             "drift": drift,
@@ -61,13 +62,22 @@ def _slot(host: Host, slot: str, containers: list[dict[str, Any]], releases: Map
         state = "stopped"
     else:
         state = "running" if len(up) >= expected else "partial"
+    busy = {service_of(c) for c in hands if is_running(c)}
+    wanted = {name for name, role in roles.items() if role in ("worker", "scheduler")}
+    working = "running" if wanted <= busy else "partial" if busy else "stopped"
     return {
         "release": record.get("release"),
         "state": state,
         "ready": state == "running" and all(is_healthy(c) for c in up),
-        "workers": ("running" if any(map(is_running, hands)) else "stopped") if release.get("workers") else "none",
+        "workers": working if release.get("workers") else "none",
         "warm_until": record.get("warm_until"),
     }
+
+
+def _jobs(containers: list[dict[str, Any]]) -> list[dict[str, str]]:
+    labels = [container["Config"]["Labels"] or {} for container in containers]
+    found = {(label["steady.release"], label["steady.job"]) for label in labels if label.get("steady.job")}
+    return [{"release": release, "service": service} for release, service in sorted(found)]
 
 
 def _base(host: Host, containers: list[dict[str, Any]]) -> str:

@@ -82,6 +82,9 @@ class ComposePlatform:
     def run_job(self, release: Release, service: str, progress: Progress) -> Evidence:
         return base.run_job(self.host, release, service, progress)
 
+    def end_jobs(self, seconds: float, progress: Progress) -> Evidence:
+        return base.end_jobs(self.host, seconds, progress)
+
     def stage(self, slot: str, release: Release, progress: Progress) -> Evidence:
         beside = self.host.release(self.host.slot(other(slot)).get("release") or "")
         edge = self.edge.ensure(self._spec(release, beside))

@@ -13,11 +13,13 @@ evidence (a dict with at least ``changed``). Called again after a kill it finish
      "traffic": {"live", "canary", "share"},     # as the edge has it; live may be "hold" or "maintenance"
      "edge": "running" | "stopped" | "absent" | "broken",
      "base": "running" | "partial" | "absent" | "none",
+     "base_has": [name, ...],                    # state services, networks and volumes that are set up
      "slots": {"blue": {"release": id | None, "state": "running" | "partial" | "stopped" | "absent",
                         "ready": bool, "workers": "running" | "partial" | "stopped" | "none",
                         "warm_until": seconds | None},
                "green": {...}},
      "releases": {id: {"version", "previous", "schema", "commit", "images", "jobs_done", "strategy", "workers"}},
+     "jobs": [{"release": id, "service": name}], # one-off services whose containers are there, at work or ended
      "schema": revision | None,                  # what the database says now; None when none is declared
      "drift": [sentence, ...],                   # what is not as we left it
      "checks": [{"name", "status", "detail", "next_step"}, ...]}   # what only the platform can see
@@ -60,6 +62,9 @@ class Platform(Protocol):
 
     def run_job(self, release: Release, service: str, progress: Progress) -> Evidence:
         """Run a one-off service of the release to its end; once a release."""
+
+    def end_jobs(self, seconds: float, progress: Progress) -> Evidence:
+        """Wait until no one-off service is at work any more, and remove what they left, whatever became of them."""
 
     def stage(self, slot: str, release: Release, progress: Progress) -> Evidence:
         """Start a release in a slot without traffic and wait until it is ready and the edge can reach it."""

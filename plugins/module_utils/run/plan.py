@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..errors import Refused
@@ -52,7 +53,8 @@ def towards(
         steps.append(
             _step("retire", f"Remove {_named(observed, now['release'])} from {slot}", "apply it again", slot=slot)
         )
-    if observed["base"] in ("absent", "partial"):
+    lacks = set(release.get("base") or []) - set(observed.get("base_has") or [])
+    if observed["base"] in ("absent", "partial") or (new and lacks):
         steps.append(_step("base", "Start the state services", "none: they hold data", release=name))
     if exclusive and not serving and old["state"] in ("running", "partial"):
         steps.append(_step("hold", "Hold requests", "let them through again"))
@@ -83,6 +85,8 @@ def towards(
         steps.append(_step("handover", f"Hand workers over to {slot}", f"hand them back to {beside}", slot=slot))
     if watch:
         steps.append(_step("watch", f"Watch {version}", slot=slot, release=name))
+    mine = [{"release": name, "service": job} for job in jobs if job not in done]
+    steps += _jobs_end(job for job in observed.get("jobs") or [] if job not in mine)
     previous = previous or release.get("previous")
     steps.append(_step("settle", f"Settle on {version}", slot=slot, release=name, previous=previous))
     return steps
@@ -100,7 +104,8 @@ def back(
     staged = observed["slots"][slot]["release"] == goal["release"]
     halt = _step("halt", f"Stop {slot} and keep it to be looked at", slot=slot)
     if start is None:
-        return [_step("close", "Take everything from the edge"), *([halt] if staged else [])]
+        close = _step("close", "Take everything from the edge")
+        return [close, *([halt] if staged else []), *_jobs_end(observed.get("jobs") or [])]
     if release is None:
         # Its record is lost, so it can be neither started nor settled on; but it served, and shall again.
         shift = _step("shift", f"Send all requests to {start['slot']}", slot=start["slot"])
@@ -109,6 +114,12 @@ def back(
     stopped = any(step["do"] == "halt" for step in steps) or observed["slots"][slot]["state"] in ("stopped", "absent")
     # A run that began and ends in one slot (retire) started nothing beside it.
     return steps if stopped or not staged or slot == start["slot"] else [*steps, halt]
+
+
+def _jobs_end(jobs: Iterable[Mapping[str, str]]) -> list[Step]:
+    """No run ends while something that a dead one started may still change the database."""
+    names = ", ".join(job["service"] for job in jobs)
+    return [_step("end_jobs", f"Wait until {names} has ended, and remove what is left of it")] if names else []
 
 
 def _exclusive(observed: Observation, release: Release) -> bool:

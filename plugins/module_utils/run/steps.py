@@ -15,6 +15,8 @@ from .engine import Context
 from .switching import end_proof, mark, start_proof, watch_slot
 from .verification import check_release
 
+JOB_SECONDS = 3600  # as long as a job may take, unless declared otherwise
+JOB_PATIENCE = 60.0  # when a run goes back: users are served again, and whoever waits wants to know
 Evidence = dict[str, Any]
 Args = dict[str, Any]
 
@@ -29,6 +31,11 @@ def base(context: Context, args: Args) -> Evidence:
 
 def run_job(context: Context, args: Args) -> Evidence:
     return context.platform.run_job(context.releases[args["release"]], args["service"], context.progress)
+
+
+def end_jobs(context: Context, args: Args) -> Evidence:
+    seconds = JOB_PATIENCE if context.turned else float(context.settings.get("job_seconds") or JOB_SECONDS)
+    return context.platform.end_jobs(seconds, context.progress)
 
 
 def stage(context: Context, args: Args) -> Evidence:
@@ -108,5 +115,20 @@ def settle(context: Context, args: Args) -> Evidence:
 
 HANDLERS = {
     handler.__name__: handler
-    for handler in (prepare, base, run_job, stage, verify, hold, halt, retire, close, handover, shift, watch, settle)
+    for handler in (
+        prepare,
+        base,
+        run_job,
+        end_jobs,
+        stage,
+        verify,
+        hold,
+        halt,
+        retire,
+        close,
+        handover,
+        shift,
+        watch,
+        settle,
+    )
 }

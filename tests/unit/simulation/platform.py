@@ -66,6 +66,7 @@ class MemoryPlatform:
                 "traffic": {"live": state.traffic, "canary": "", "share": 0},
                 "edge": state.edge,
                 "base": base if state.base_kept else "absent",
+                "jobs": [{"release": job.release, "service": job.service}] if (job := state.job) else [],
                 "slots": {slot: self._slot(slot) for slot in SLOTS},
                 "releases": copy.deepcopy(state.releases),
                 "schema": self.world.schema(),
@@ -149,6 +150,8 @@ class MemoryPlatform:
                 return {"changed": False}
             me = (release["id"], service)
             if not state.job or (state.job.release, state.job.service) != me:
+                if state.job:
+                    self.world.wrong.append("two jobs at once")
                 state.job = Job(*me, ends=world.clock.now() + 5.0)
                 self._did("run_job")
             wait_for(lambda: (world.clock.now() >= state.job.ends, None), what="job", timeout=60, clock=world.clock)
@@ -160,6 +163,19 @@ class MemoryPlatform:
                 raise StepFailed(f"job {service} failed", code="job_failed")
             record["jobs_done"] = [*record["jobs_done"], service]
             self._did("run_job")
+            return {"changed": True}
+
+    def end_jobs(self, seconds: float, progress: Any) -> Evidence:
+        with self._call("end_jobs"):
+            world, job = self.world, self.world.state.job
+            if not job:
+                return {"changed": False}
+            wait_for(lambda: (world.clock.now() >= job.ends, None), what="job", timeout=seconds, clock=world.clock)
+            world.schema()
+            self._did("end_jobs")
+            world.state.job = None
+            world.state.jobs_ended.remove((job.release, job.service))
+            self._did("end_jobs")
             return {"changed": True}
 
     def stage(self, slot: str, release: dict[str, Any], progress: Any) -> Evidence:

@@ -147,3 +147,30 @@ def test_a_handover_that_was_cut_short_is_done_again(mine: str, theirs: str) -> 
     seen = observed(BUSY, release("1.1.0", workers=True), live="blue")
     seen["slots"]["blue"]["workers"], seen["slots"]["green"]["workers"] = mine, theirs
     assert "handover blue" in dos(plans.towards(seen, "blue", BUSY))
+
+
+# -- jobs that are still at work -------------------------------------------------------------------------------------
+
+
+def migrating(version: str) -> Release:
+    return release(version, jobs=["migrate"], schema={"revision": "r2", "compatible": ["r2"], "additive_to": ["r1"]})
+
+
+def test_no_run_ends_while_a_job_is_at_work() -> None:
+    job = {"release": "1.1.0-1", "service": "migrate"}
+    seen = observed(ONE, None, live="blue", jobs=[job])
+    waits = [step for step in plans.towards(seen, "blue", ONE) if step["do"] == "end_jobs"]
+    assert waits and "migrate" in waits[0]["title"]
+    assert dos(plans.back(seen, None, {"slot": "blue", "release": ONE["id"]}, None)) == [
+        "close",
+        "halt blue",
+        "end_jobs",
+    ]
+
+
+def test_the_run_of_a_job_waits_for_it_by_itself() -> None:
+    """Its own step finds the container at work; waiting for it again would say that there are two."""
+    new = migrating("1.1.0")
+    job = {"release": new["id"], "service": "migrate"}
+    steps = dos(plan(observed(ONE, None, live="blue", jobs=[job]), "apply_update", new)["steps"])
+    assert "run_job" in steps and "end_jobs" not in steps
