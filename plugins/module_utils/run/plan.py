@@ -316,14 +316,14 @@ def retire(observed: Observation) -> list[Step]:
 
 def describe_steps(plan: Plan) -> str:
     """The plan for people: what `--diff` prints, and exactly what a run does."""
-    start = plan["from"]
-    began = start["version"] if start else "nothing"
+    start, goal = plan["from"], plan["to"]
+    # Two releases can have one version: the same image with other files, for example.
+    name = "release" if start and start["version"] == goal["version"] else "version"
+    began = start[name] if start else "nothing"
     if plan.get("way"):
-        head = f"recover {plan['service']}: " + (
-            f"back to {began}" if plan["way"] == "back" else f"on to {plan['to']['version']}"
-        )
+        head = f"recover {plan['service']}: " + (f"back to {began}" if plan["way"] == "back" else f"on to {goal[name]}")
     else:
-        head = f"{plan['runbook']} {plan['service']}: {began} -> {plan['to']['version']}"
+        head = f"{plan['runbook']} {plan['service']}: {began} -> {goal[name]}"
     lines = [f"{head} (plan {plan['hash']})"]
     for number, step in enumerate(plan["steps"], 1):
         undo = f"  [undo: {step['undo']}]" if step["undo"] else ""

@@ -100,7 +100,9 @@ def watch_slot(context: Context, slot: str, declared: Watch) -> dict[str, Any]:
         healthy=lambda: platform.health(slot),
     )
     context.evidence["watch"] = verdict.as_dict()
-    say = f"{verdict.outcome}: {'; '.join(verdict.reasons) or 'within all limits'}"
+    nobody = verdict.outcome == "inconclusive" and not verdict.figures.get("requests")
+    why = "no requests were seen" if nobody else "; ".join(verdict.reasons) or "within all limits"
+    say = f"{verdict.outcome}: {why}"
     if context.interrupted:
         raise interruption()
     if verdict.outcome == "preempted":
