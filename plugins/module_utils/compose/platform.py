@@ -25,7 +25,7 @@ from .edge_spec import EdgePort, EdgeSpec, Traffic
 from .host import Host, address_on, is_running, service_of
 from .model import Understanding
 from .names import EDGE_IMAGE, STATE
-from .signals import BAD, SlotSource, sample_of, timeline_of
+from .signals import SlotSource, failures, samples_of, timeline_of
 
 CAPABILITIES = {"warm": True, "hold": True, "share": True, "jobs": True, "workers": True, "drain": True}
 
@@ -140,19 +140,15 @@ class ComposePlatform:
 
     def counters(self) -> dict[str, dict[str, float]]:
         counted = {slot: self.edge.counters(slot) for slot in SLOTS}
-        return {
-            slot: {"requests": one["requests"], "errors": sum(one[name] for name in BAD)}
-            for slot, one in counted.items()
-        }
+        return {slot: {"requests": one["requests"], "errors": failures(one)} for slot, one in counted.items()}
 
     def source(self, slot: str, overdue_seconds: float) -> SlotSource:
         return SlotSource(
             self.edge, slot, self.host.clock, overdue_seconds, lambda since: slots.logs(self.host, slot, since, 1000)
         )
 
-    def history(self, slot: str, since: float) -> Sample:
-        now = self.host.clock.now()
-        return sample_of(self.edge.log(since, now), slot, now)
+    def history(self, slot: str, since: float, until: float) -> list[Sample]:
+        return samples_of(self.edge.log(since, until), slot, since, until)
 
     def timeline(self, since: float, until: float) -> dict[str, Any]:
         """What users and our probes got between two times; see :func:`signals.timeline_of`."""

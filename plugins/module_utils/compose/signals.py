@@ -12,12 +12,12 @@ from collections.abc import Iterable
 from typing import Any, Callable
 
 from ..run.clock import Clock
-from ..verify.smoke import LOG_ERROR
+from ..verify.smoke import check_log_errors
 from ..verify.stats import quantile
 from ..verify.watch import Sample, newly_overdue
 from .edge import Edge
 
-BAD = ("5xx", "connect_errors", "response_errors")
+ANSWERS = ("2xx", "3xx", "4xx", "5xx")
 MOST_POINTS = 240
 
 
@@ -43,8 +43,8 @@ class SlotSource:
         if counted["since"] == self.counted["since"]:
             # Requests of ours are in the counters too; the log tells them apart.
             probes = [record for record in records if record["slot"] == slot and record["probe"]]
-            requests = max(counted["requests"] - self.counted["requests"] - len(probes), 0)
-            errors = max(_bad(counted) - _bad(self.counted) - sum(map(is_bad, probes)), 0)
+            requests = max(answers(counted) - answers(self.counted) - len(probes), 0)
+            errors = max(failures(counted) - failures(self.counted) - sum(map(is_bad, probes)), 0)
         overdue = newly_overdue(self.edge.open_requests(slot), self.bound, now - self.last)
         sample = Sample(
             time=now,
@@ -52,7 +52,7 @@ class SlotSource:
             errors=min(errors, requests) if requests else errors,
             latencies_ms=logged.latencies_ms,
             overdue=overdue,
-            log_errors=sum(1 for line in self.lines(self.last) if LOG_ERROR.search(line)),
+            log_errors=check_log_errors(self.lines(self.last))["count"],
         )
         self.last, self.counted = now, counted
         return sample
@@ -71,11 +71,21 @@ def sample_of(records: Iterable[dict[str, Any]], slot: str, time: float) -> Samp
     )
 
 
+def samples_of(records: Iterable[dict[str, Any]], slot: str, since: float, until: float) -> list[Sample]:
+    """The same, a sample a second."""
+    seconds: dict[int, list[dict[str, Any]]] = {second: [] for second in range(max(0, math.ceil(until - since)))}
+    for record in records:
+        second = int(record["time"] - since)
+        if second in seconds:
+            seconds[second].append(record)
+    return [sample_of(mine, slot, second + 1.0) for second, mine in seconds.items()]
+
+
 def timeline_of(records: Iterable[dict[str, Any]], since: float, until: float) -> dict[str, Any]:
     """What happened from *since* to *until*, by slot, users and our probes apart, in at most 240 buckets::
 
-        {"since", "until", "bucket_s": 1,
-         "series": [{"slot", "probes": bool, "requests": [n], "errors": [n], "p50_ms": [ms | None], "p95_ms", "p99_ms"}]}
+        {"since", "until", "bucket_s": 1, "series": [
+            {"slot", "probes": bool, "requests": [n], "errors": [n], "p50_ms": [ms | None], "p95_ms", "p99_ms"}]}
 
     Each list has an entry a bucket. Slots other than blue and green are answers of the edge itself.
     """
@@ -109,5 +119,12 @@ def is_bad(record: dict[str, Any]) -> bool:
     return record["status"] >= 500 or record["ended_by"] == "server"
 
 
-def _bad(counters: dict[str, int]) -> int:
-    return sum(counters[name] for name in BAD)
+def answers(counters: dict[str, int]) -> int:
+    """The requests that were answered; HAProxy's own total has those too that still wait."""
+    return sum(counters[name] for name in ANSWERS)
+
+
+def failures(counters: dict[str, int]) -> int:
+    """Failed requests: a refused or broken connection is counted a second time as the 5xx that it was answered with,
+    unless the answer had begun."""
+    return max(counters["5xx"], counters["connect_errors"] + counters["response_errors"])

@@ -99,8 +99,8 @@ class Platform(Protocol):
     def source(self, slot: str, overdue_seconds: float) -> Source:
         """Where a watch gets a slot's figures from; an open request older than *overdue_seconds* counts as bad."""
 
-    def history(self, slot: str, since: float) -> Sample:
-        """What users got from a slot since a time."""
+    def history(self, slot: str, since: float, until: float) -> list[Sample]:
+        """What users got from a slot between two times, a sample a second."""
 
     def health(self, slot: str) -> tuple[bool, str]:
         """Whether the slot's containers are all up and healthy, and what was seen."""

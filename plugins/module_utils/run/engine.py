@@ -50,6 +50,7 @@ class Context:
     prober: Any = None  # the one that probes now
     counted: dict[str, Any] | None = None  # the edge's counters when it began
     held: bool = False
+    switched: float | None = None  # when the last switch began
     ends: Journal | None = None  # the dead run that this one ends
 
     @property

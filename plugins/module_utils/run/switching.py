@@ -43,6 +43,7 @@ def held_ms(context: Context) -> int:
 
 def mark(context: Context, slot: str) -> None:
     """The switch to *slot* comes next."""
+    context.switched = context.clock.now()
     if context.prober is not None:
         context.prober.mark(slot)
 
@@ -81,7 +82,9 @@ def _counters(context: Context) -> dict[str, Any] | None:
 def watch_slot(context: Context, slot: str, declared: Watch) -> dict[str, Any]:
     """Watch *slot* under real traffic. Raise :class:`StepFailed` when it fails, or when somebody asks to go back."""
     platform, clock = context.platform, context.clock
-    old = platform.history(other(slot), clock.now() - BASELINE_SECONDS)
+    until = context.switched or clock.now()
+    old = platform.history(other(slot), until - BASELINE_SECONDS, until)
+    latencies = [value for sample in old for value in sample.latencies_ms or ()]
     asked: dict[str, Any] = {}
 
     def preempted() -> bool:
@@ -89,8 +92,8 @@ def watch_slot(context: Context, slot: str, declared: Watch) -> dict[str, Any]:
         return bool(asked) or context.interrupted
 
     verdict = watch(
-        platform.source(slot, overdue_bound(old.latencies_ms or [])),
-        fixed_limits(declared.limits, baseline_of([old], BASELINE_SECONDS)),
+        platform.source(slot, overdue_bound(latencies)),
+        fixed_limits(declared.limits, baseline_of(old, BASELINE_SECONDS)),
         slot=slot,
         seconds=declared.seconds,
         checkpoints=declared.checkpoints,

@@ -93,10 +93,9 @@ class MemoryPlatform:
     def source(self, slot: str, overdue_seconds: float) -> SimulatedSource:
         return SimulatedSource(self, slot)
 
-    def history(self, slot: str, since: float) -> Sample:
+    def history(self, slot: str, since: float, until: float) -> list[Sample]:
         with self._call("history", changes=False):
-            seconds = self.world.clock.now() - since
-            return Sample(self.world.clock.now(), int(REQUESTS_A_SECOND * seconds), 0, [20.0] * 100)
+            return [Sample(until - since, int(REQUESTS_A_SECOND * (until - since)), 0, [20.0] * 100)]
 
     def health(self, slot: str) -> tuple[bool, str]:
         with self._call("health", changes=False):
