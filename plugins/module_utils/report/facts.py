@@ -26,13 +26,14 @@ Facts = dict[str, Any]
 
 MOST_POINTS = 300
 NOTICES = "nobody: no notices are configured"
+EVENTS = ("step", "done", "failure", "turn")  # the others are progress
 _SERIES = ("requests", "errors", "p50_ms", "p95_ms", "p99_ms")
 
 
 def facts_of(raw: Mapping[str, Any], chars: int = 2000, items: int = 200) -> Facts:
     """The facts, with texts of at most *chars* characters and lists of at most *items* entries."""
     intent, result = (_map(bounded(raw.get(name), chars, items)) for name in ("intent", "result"))
-    events = [_map(event) for event in _list(raw.get("events")) if _map(event).get("event") in ("failure", "turn")]
+    events = [_map(event) for event in _list(raw.get("events")) if _map(event).get("event") in EVENTS]
     plan, who = _map(intent.get("plan")), _map(result.get("actor")) or _map(intent.get("actor"))
     failure = _failure(_map(result.get("failure")))
     started = num(result.get("started")) or num(intent.get("started"))
@@ -70,14 +71,19 @@ def facts_of(raw: Mapping[str, Any], chars: int = 2000, items: int = 200) -> Fac
         "changes": [text(change) for change in _list(release.get("changes"))],
         "plan": text(plan.get("hash") or result.get("plan")),
         "notes": [text(note) for note in _list(plan.get("notes"))],
-        "planned": [{name: text(_map(step).get(name)) for name in ("do", "title", "undo")} for step in _maps(plan, "steps")],
+        "planned": [
+            {name: text(_map(step).get(name)) for name in ("do", "title", "undo")} for step in _maps(plan, "steps")
+        ],
         "steps": steps,
         "failure": failure,
         "proofs": _proofs(result, steps),
         "watch": _watch(result.get("watch")),
         "gates": [_texts(check) for check in _maps(intent, "checks")],
         "tests": [_test(_map(test)) for tests in verified for test in _list(tests)],
-        "head": {"seq": int(num(_map(result.get("head")).get("seq"))), "hash": text(_map(result.get("head")).get("hash"))},
+        "head": {
+            "seq": int(num(_map(result.get("head")).get("seq"))),
+            "hash": text(_map(result.get("head")).get("hash")),
+        },
         "timeline": _timeline(_map(raw.get("timeline"))),
         "logs": logs,
         "where": text(raw.get("where")),
@@ -151,7 +157,9 @@ def _failure(value: dict[str, Any]) -> dict[str, Any] | None:
         return None
     seen = value.get("last_seen")
     told = {name: text(value.get(name)) for name in ("stage", "code", "detail", "next_step")}
-    shown = seen if isinstance(seen, str) else json.dumps(seen, indent=1, default=str, ensure_ascii=False) if seen else ""
+    shown = (
+        seen if isinstance(seen, str) else json.dumps(seen, indent=1, default=str, ensure_ascii=False) if seen else ""
+    )
     back = text(_map(value.get("going_back")).get("detail"))
     return {**told, "last_seen": shown, "going_back": back, "logs": _lines(value.get("logs"))}
 
@@ -160,7 +168,7 @@ def _steps(result: Mapping[str, Any], events: list[dict[str, Any]]) -> list[dict
     """The steps that were begun; one without a duration failed, and lasted until the failure was noted."""
     failures = sorted(num(event.get("at")) for event in events if event.get("event") == "failure")
     steps = []
-    for record in _maps(result, "steps"):
+    for record in _maps(result, "steps") or _logged(events):
         at, done = num(record.get("at")), record.get("seconds") is not None
         ended = next((moment for moment in failures if moment >= at), at)
         steps.append(
@@ -179,6 +187,20 @@ def _steps(result: Mapping[str, Any], events: list[dict[str, Any]]) -> list[dict
     return steps
 
 
+def _logged(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The steps of a run that died and so has no result, as far as its step log goes."""
+    steps: list[dict[str, Any]] = []
+    direction = "forward"
+    for event in events:
+        if event.get("event") == "step":
+            steps.append({**event, "direction": direction})
+        elif event.get("event") == "done" and steps:
+            steps[-1].update(seconds=event.get("seconds"), evidence={"say": event.get("say")})
+        elif event.get("event") == "turn":
+            direction = "back"
+    return steps
+
+
 def _proofs(result: Mapping[str, Any], steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The proof of each switch of the run, the way back's too."""
     found = [(step["evidence"].get("proof"), step["back"]) for step in steps if step["do"] == "shift"]
@@ -189,7 +211,9 @@ def _proofs(result: Mapping[str, Any], steps: list[dict[str, Any]]) -> list[dict
 
 def _proof(proof: dict[str, Any], back: bool) -> dict[str, Any]:
     declared = _map(proof.get("declared"))
-    figures = {name: num(proof.get(name)) for name in ("sent", "failed", "longest_gap_ms", "interval_ms", "slow", "lag_ms")}
+    figures = {
+        name: num(proof.get(name)) for name in ("sent", "failed", "longest_gap_ms", "interval_ms", "slow", "lag_ms")
+    }
     return {
         **figures,
         "back": back,

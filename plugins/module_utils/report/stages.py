@@ -60,7 +60,9 @@ def eras(facts: Facts, since: float, until: float) -> list[dict[str, Any]]:
             found.append({"since": step["at"], "slot": slot})
     ends = [era["since"] for era in found[1:]] + [until]
     return [
-        {**era, "until": end, "label": _label(facts, str(era["slot"]))} for era, end in zip(found, ends) if end > era["since"]
+        {**era, "until": end, "label": _label(facts, str(era["slot"]))}
+        for era, end in zip(found, ends)
+        if end > era["since"]
     ]
 
 

@@ -10,10 +10,11 @@ The same sentences are in the report, in the incident record and in what the con
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from typing import Any
 
 from ..verify.stats import chance
-from .facts import Facts
+from .facts import Facts, num
 from .markup import clock, count, date, duration, ms, share
 from .stages import reached, touched_at, users
 
@@ -24,15 +25,24 @@ NOUNS = {
     "recover": "the recovery of {}",
     "retire": "the clearing up beside {}",
 }
-WORDS = {"no": "No", "little": "Hardly", "yes": "Yes", "unknown": "Not known"}
+WORDS = {"no": "No", "little": "Perhaps", "yes": "Yes", "unknown": "Not known"}
+PHRASES = {"no": "users noticed nothing", "little": "users may have noticed", "yes": "users noticed it"}
+NOTHING = "Nothing to undo"
 NOT_MORE = 0.01  # errors that would be this unlikely by what is usual are more than usual
 # A gap that somebody may notice who waits just then.
 NOTICED_MS = 1000.0
 
 
 def story(facts: Facts) -> dict[str, Any]:
-    """``{"headline", "happened", "users": {"noticed": no | little | yes | unknown, "say"}, "undo": {"say", "command"}}``."""
-    return {"headline": headline(facts), "happened": happened(facts), "users": noticed(facts), "undo": undo(facts)}
+    """``{"headline", "happened", "users": {"noticed", "say"}, "undo": {"word", "say", "command"}}``.
+
+    *noticed* is no, little, yes or unknown.
+    """
+    users_saw = noticed(facts)
+    line = headline(facts)
+    if users_saw["noticed"] in PHRASES and facts["outcome"] != "refused":
+        line += f". {PHRASES[users_saw['noticed']].capitalize()}"
+    return {"headline": line, "happened": happened(facts), "users": users_saw, "undo": undo(facts)}
 
 
 def version(end: dict[str, Any] | None) -> str:
@@ -48,13 +58,17 @@ def headline(facts: Facts) -> str:
     """One line without its time."""
     old, new, outcome = version(facts["from"]), version(facts["to"]), facts["outcome"]
     said = {
-        "undone": f"{noun(facts)} failed and was undone; {old} serves as before",
+        "undone": f"{noun(facts)} failed and was undone; {_as_before(old)}",
         "kept": f"{noun(facts)} failed past the point of no return; {new} serves",
         "stuck": f"{noun(facts)} failed, and going back failed too",
         "refused": f"{facts['runbook']} was refused; nothing was changed",
         "recovered": f"{noun(facts)} died on its way; run {facts['by']} ended it",
     }
     return f"{facts['service']}: {said.get(outcome) or _done(facts, old, new)}"
+
+
+def _as_before(old: str) -> str:
+    return f"{old} serves{',' if old == 'nothing' else ''} as before"
 
 
 def _done(facts: Facts, old: str, new: str) -> str:
@@ -73,16 +87,19 @@ def _done(facts: Facts, old: str, new: str) -> str:
 def happened(facts: Facts) -> str:
     """A few sentences: when, by whom, what went wrong."""
     by = f" by {facts['user']}" + (f" from {facts['controller']}" if facts["controller"] else "")
-    took = duration(max(0.0, facts["ended"] - facts["started"]))
-    told = f"Run {by.strip()} in {took}." if facts["started"] else f"Asked for{by}."
+    told = f"Asked for{by}."
     if facts["started"]:
-        told = f"Begun on {date(facts['started'])}{by}; it took {took}."
+        told = f"Begun on {date(facts['started'])}{by}"
+        ended = facts["outcome"] != "recovered"
+        told += f"; it took {duration(max(0.0, facts['ended'] - facts['started']))}." if ended else "."
     if facts["reason"]:
         told += f" Reason: {facts['reason'].rstrip('.')}."
     failure = facts["failure"]
     if failure:
         step = next((step["title"] for step in facts["steps"] if step["failed"] and not step["back"]), "")
-        told += f" It failed at “{step}”: {_sentence(failure['detail'])}" if step else f" {_sentence(failure['detail'])}"
+        told += (
+            f" It failed at “{step}”: {_sentence(failure['detail'])}" if step else f" {_sentence(failure['detail'])}"
+        )
         if failure["going_back"]:
             told += f" Going back failed too: {_sentence(failure['going_back'])}"
     return told
@@ -93,7 +110,7 @@ def _sentence(said: str) -> str:
     return f"{first[:300]}…" if len(first) > 300 else f"{first}."
 
 
-# -- did users notice ---------------------------------------------------------------------------------------------------
+# -- did users notice --------------------------------------------------------------------------------
 
 
 def noticed(facts: Facts) -> dict[str, str]:
@@ -103,23 +120,38 @@ def noticed(facts: Facts) -> dict[str, str]:
         return {"noticed": "no", "say": "Nothing was changed, so there was nothing to notice."}
     if touched is None:
         return _untouched(facts)
-    if not facts["from"] and facts["outcome"] == "done":
+    if not facts["from"] and facts["outcome"] in ("done", "undone"):
         return {"noticed": "no", "say": "Nothing served before, so there was nothing to interrupt."}
+    level, theirs = _users(facts, touched)
+    parts = [theirs, _ours(facts)]
     breach = next((proof for proof in facts["proofs"] if proof["breach"]), None)
-    level, told = _users(facts, touched)
     if breach:
-        return {"noticed": "yes", "say": f"During the switch {_sentence(breach['why'])} {told}".strip()}
-    if level != "yes" and facts["watch"] and facts["watch"]["outcome"] == "fail":
-        return {"noticed": "yes", "say": f"After the switch: {_sentence('; '.join(facts['watch']['reasons']))} {told}".strip()}
+        level, parts = "yes", [f"At the switch, {_sentence(breach['why'])}", theirs]
+    elif facts["watch"] and facts["watch"]["outcome"] == "fail":
+        level, parts = "yes", [theirs, f"The watch says: {_sentence('; '.join(facts['watch']['reasons']))}"]
+    elif level != "yes":
+        gap = max((proof["longest_gap_ms"] for proof in facts["proofs"]), default=0.0)
+        if facts["outcome"] == "stuck" or not facts["proofs"]:
+            level = "unknown"
+        elif gap > NOTICED_MS or any(proof["failed"] for proof in facts["proofs"]):
+            level = "little"
+    if any(step["do"] == "hold" for step in facts["steps"]) and level != "yes":
+        parts.insert(0, "Requests were held, not refused, while one release stopped and the other started.")
+    return {"noticed": level, "say": " ".join(part for part in parts if part)}
+
+
+def _ours(facts: Facts) -> str:
+    """The sentence about our own probes."""
     if not facts["proofs"]:
-        level = level if level == "yes" else "unknown"
-        return {"noticed": level, "say": f"The switch was not probed. {told}".strip()}
+        return "No proof of the switch was made."
     sent, failed = (sum(proof[name] for proof in facts["proofs"]) for name in ("sent", "failed"))
     gap = max(proof["longest_gap_ms"] for proof in facts["proofs"])
-    probes = f"{failed:,.0f} of our {count(sent, 'probe')} through the edge failed; the longest gap between two answers was {ms(gap)}."
-    if level == "no" and (failed or gap > NOTICED_MS or facts["outcome"] == "stuck"):
-        level = "little" if facts["outcome"] != "stuck" else "unknown"
-    return {"noticed": level, "say": f"{probes} {told}".strip()}
+    probes = _of(failed, sent, "probes of our own through the edge")
+    return f"{probes} failed; the longest gap between two answers was {ms(gap)}."
+
+
+def _of(part: float, whole: float, what: str) -> str:
+    return f"{part:,.0f} of {whole:,.0f} {what}" if part else f"None of {whole:,.0f} {what}"
 
 
 def _untouched(facts: Facts) -> dict[str, str]:
@@ -136,20 +168,37 @@ def _users(facts: Facts, touched: float) -> tuple[str, str]:
     if not timeline:
         return "no", ""
     after = users(timeline, touched, timeline["until"])
-    before = users(timeline, timeline["since"], touched - timeline["bucket_s"])
-    requests, errors = (sum(one[name] for one in after.values()) for name in ("requests", "errors"))
-    if not requests:
+    before = _sum(users(timeline, timeline["since"], touched - timeline["bucket_s"]).values())
+    slot = (facts["to"] or {}).get("slot", "")
+    new = _sum([after.pop(slot)] if slot in after else [])
+    rest = _sum(after.values())
+    if not new[0] + rest[0]:
         return "no", "No user sent a request meanwhile."
-    sent_before, bad_before = (sum(one[name] for one in before.values()) for name in ("requests", "errors"))
-    said = f"{errors:,.0f} of {count(requests, 'request')} of users failed from the first change on"
-    if not errors:
-        return "no", f"None of {count(requests, 'request')} of users failed from the first change on."
-    usual = bad_before / sent_before if sent_before else 0.0
-    said = f"{said} ({share(errors, requests)}); before, {bad_before:,.0f} of {sent_before:,.0f}."
-    return ("yes" if chance(errors, requests, usual) < NOT_MORE else "little"), said
+    if not new[1] + rest[1]:
+        return "no", f"None of {count(new[0] + rest[0], 'request')} of users failed from the first change on."
+    parts = []
+    if new[0]:
+        parts.append(
+            f"{_of(new[1], new[0], 'requests of users')} to {version(facts['to'])} failed ({share(new[1], new[0])})"
+        )
+    if rest[0] and (rest[1] or not parts):
+        parts.append(
+            f"{_of(rest[1], rest[0], 'others' if parts else 'requests of users')} meanwhile ({share(rest[1], rest[0])})"
+        )
+    if before[0]:
+        parts.append(f"before it, {before[1]:,.0f} of {before[0]:,.0f} did")
+    usual = before[1] / before[0] if before[0] else 0.0
+    more = any(chance(errors, requests, usual) < NOT_MORE for requests, errors in (new, rest) if requests)
+    return "yes" if more else "little", f"{'; '.join(parts)}."
 
 
-# -- how to undo --------------------------------------------------------------------------------------------------------
+def _sum(totals: Iterable[dict[str, float]]) -> tuple[float, float]:
+    """Requests and errors of several slots together."""
+    found = list(totals)
+    return sum(one["requests"] for one in found), sum(one["errors"] for one in found)
+
+
+# -- how to undo -------------------------------------------------------------------------------------
 
 
 def command(facts: Facts, runbook: str, **extra: str) -> str:
@@ -166,36 +215,42 @@ def undo(facts: Facts) -> dict[str, str]:
     """How to get back to what was before; the command is empty where there is nothing to undo, or no way."""
     outcome, old, new = facts["outcome"], version(facts["from"]), version(facts["to"])
     if outcome == "stuck" or not outcome:
-        return {"say": "Neither way worked. This ends it one way or the other:", "command": command(facts, "recover")}
+        said = "Neither way worked. This shows both and ends it one way or the other:"
+        return _undo("Recover it", said, command(facts, "recover"))
     if outcome == "kept":
-        say = f"There is no way back: {old} cannot serve with the database as it is now. Mend it with a new release."
-        return {"say": say, "command": command(facts, "apply_update", version="VERSION")}
-    if outcome in ("undone", "refused", "recovered") or facts["way"] == "back":
-        serves = {"undone": f"{old} serves as before", "refused": "nothing was changed"}.get(outcome, "see status.yml")
-        return {"say": f"Nothing to undo: {serves if facts['way'] != 'back' else f'{old} serves'}.", "command": ""}
+        said = f"{old} cannot serve with the database as it is now. Mend it with a new release:"
+        return _undo("No way back", said, command(facts, "apply_update", version="VERSION"))
+    if outcome == "refused":
+        return _undo(NOTHING, "Nothing was changed.")
+    if outcome == "undone" or facts["way"] == "back":
+        return _undo(NOTHING, f"{_as_before(old)[:1].upper()}{_as_before(old)[1:]}.")
+    if outcome == "recovered":
+        return _undo(NOTHING, f"Run {facts['by']} ended this one; its report says what serves.")
     if facts["runbook"] == "retire":
-        say = "Nothing to undo: the same release serves. A rollback still works; it starts the other one again first:"
-        return {"say": say, "command": command(facts, "rollback")}
+        said = "The same release serves. A rollback still works; it starts the other one again first:"
+        return _undo(NOTHING, said, command(facts, "rollback"))
     if not facts["from"]:
-        return {"say": f"{new} is the first release here: there is nothing to go back to.", "command": ""}
+        return _undo("Not possible", f"{new} is the first release here: there is nothing to go back to.")
     if any(note.startswith("Point of no return") for note in facts["notes"]):
-        return {"say": f"There is no way back to {old}: the database was changed for {new}.", "command": ""}
+        return _undo("No way back", f"The database was changed for {new}; {old} cannot serve with it.")
     return _flip(facts, old)
+
+
+def _undo(word: str, say: str, line: str = "") -> dict[str, str]:
+    return {"word": word, "say": say, "command": line}
 
 
 def _flip(facts: Facts, old: str) -> dict[str, str]:
     until = next((s["evidence"].get("warm_until") for s in reversed(facts["steps"]) if s["do"] == "settle"), None)
-    warm = isinstance(until, (int, float)) and not isinstance(until, bool) and 0 < until < 1e11
-    say = f"Back to {old}"
+    warm = num(until)
+    say = f"Back to {old}, which is started again first:"
     if warm:
-        say += f", which still runs until {clock(until)} UTC: well under a second until then, a start more afterwards:"
-    else:
-        say += ", which is started again first:"
+        say = f"Back to {old}: it still runs until {clock(warm)} UTC, so this is immediate; later it is started first:"
     if facts["runbook"] != "rollback":
-        return {"say": say, "command": command(facts, "rollback")}
+        return _undo("Run this", say, command(facts, "rollback"))
     if warm:
-        return {"say": say, "command": command(facts, "blue_green_switch")}
-    return {"say": say, "command": command(facts, "rollback", release=old)}
+        return _undo("Run this", say, command(facts, "blue_green_switch"))
+    return _undo("Run this", say, command(facts, "rollback", release=old))
 
 
 def exposed(facts: Facts) -> bool:
