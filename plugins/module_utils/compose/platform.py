@@ -36,6 +36,7 @@ class ComposePlatform:
     def __init__(self, host: Host, edge: Edge) -> None:
         self.host = host
         self.edge = edge
+        self.restarts: dict[str, int] = {}
 
     @classmethod
     def open(cls, request: Mapping[str, Any]) -> ComposePlatform:
@@ -155,7 +156,7 @@ class ComposePlatform:
         return timeline_of(self.edge.log(since, until), since, until)
 
     def health(self, slot: str) -> tuple[bool, str]:
-        return slots.health(self.host, slot)
+        return slots.health(self.host, slot, self.restarts)
 
     def logs(self, slot: str, since: float, lines: int = 200) -> list[str]:
         return slots.logs(self.host, slot, since, lines)

@@ -135,8 +135,11 @@ def fetch(host: Host, release: Mapping[str, Any], progress: Progress) -> Evidenc
     return {"changed": bool(pulled), "pulled": pulled}
 
 
-def health(host: Host, slot: str) -> tuple[bool, str]:
-    """Whether all containers that should run do, and none is unhealthy."""
+def health(host: Host, slot: str, restarts: dict[str, int]) -> tuple[bool, str]:
+    """Whether all containers that should run do, and none is unhealthy or was restarted since the first look.
+
+    *restarts* remembers the counts of that look: what happened to a slot long ago is not held against it.
+    """
     release = host.release(host.slot(slot).get("release") or "") or {}
     roles = release.get("roles") or {}
     for container in host.slot_containers(slot):
@@ -148,8 +151,9 @@ def health(host: Host, slot: str) -> tuple[bool, str]:
                 return False, f"{name} is {state['Status']} (exit {state['ExitCode']})"
             if status == "unhealthy":
                 return False, f"{name} is unhealthy"
-        if int(container.get("RestartCount") or 0) > 0:
-            return False, f"{name} was restarted {container['RestartCount']} times"
+        count = int(container.get("RestartCount") or 0)
+        if count > restarts.setdefault(container["Id"], count):
+            return False, f"{name} crashed and was restarted"
     return True, "healthy"
 
 
