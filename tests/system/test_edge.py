@@ -325,14 +325,15 @@ def test_an_application_that_hangs_shows_in_the_open_requests(ready: Bench) -> N
         docker("unpause", f"{SERVICE}-blue")
 
 
-def test_name_servers_that_do_not_answer_change_nothing(ready: Bench) -> None:
+@pytest.mark.parametrize("jump", ["DROP", "REJECT"])  # an engine that hangs, and one that is not there
+def test_an_engine_that_answers_no_names_changes_nothing(ready: Bench, jump: str) -> None:
     pid = docker("inspect", "--format", "{{.State.Pid}}", f"{SERVICE}-edge").strip()
     block = ["nsenter", "--target", pid, "--net", "iptables", "--table", "filter"]
-    rule = ["OUTPUT", "--destination", "127.0.0.11", "--jump", "DROP"]
+    rule = ["INPUT", "--destination", "127.0.0.11", "--jump", jump]
     subprocess.run([*block, "--insert", *rule], check=True)
     try:
-        with ready.load(rate=100, seconds=6) as load:
-            good(load.wait(), 600)
+        with ready.load(rate=100, seconds=4) as load:
+            good(load.wait(), 400)
         ready.edge.set_traffic(Traffic("green"))
         assert ready.get()[2] == "green"
     finally:

@@ -59,7 +59,9 @@ class Process:
             lines = ["1", "# be_name srv_name srv_addr srv_op_state srv_admin_state srv_check_result srv_fqdn"]
             for name, addresses in self.up.items():
                 fqdn = f"web-{name.rsplit('_', 1)[1]}"
-                lines += [f"{name} s{number} {address} 2 0 {self.checked} {fqdn}" for number, address in enumerate(addresses)]
+                lines += [
+                    f"{name} s{number} {address} 2 0 {self.checked} {fqdn}" for number, address in enumerate(addresses)
+                ]
                 lines.append(f"{name} s9 - 0 32 0 {fqdn}")
             return "\n".join(lines) + "\n"
         elif words[:2] == ["show", "sess"]:
