@@ -24,14 +24,15 @@ display = Display()
 # ended, or after two seconds; so following costs neither a module call nor a busy loop.
 _LOOK = """
 cd {directory} || exit 9
+alive() {{ grep -q '^State:.[^ZX]' /proc/{pid}/status 2>/dev/null; }}
 tries=0
 while [ $tries -lt 20 ]; do
   size=$(wc -c < steps.jsonl 2>/dev/null || echo 0)
   if [ "$size" -gt {seen} ] || [ -e result.json ]; then break; fi
-  if [ ! -d /proc/{pid} ]; then break; fi
+  if ! alive; then break; fi
   sleep 0.1; tries=$((tries+1))
 done
-if [ -d /proc/{pid} ]; then echo alive; else echo gone; fi
+if alive; then echo alive; else echo gone; fi
 if [ -e result.json ]; then cat result.json | tr '\\n' ' '; fi; echo
 tail -c +$(({seen}+1)) steps.jsonl 2>/dev/null
 """
@@ -134,6 +135,7 @@ def _lost(started: dict[str, Any], why: str) -> dict[str, Any]:
     return {
         "run": started["run"],
         "outcome": "lost",
+        "changed": True,  # as far as anybody can tell
         "failure": {
             "stage": "act",
             "code": "run_lost",
@@ -160,7 +162,7 @@ def _why(ended: dict[str, Any], failure: dict[str, Any]) -> list[str]:
     """What went wrong and what serves now."""
     why, outcome = failure.get("detail", ""), ended["outcome"]
     if outcome == "undone":
-        return [why, f"It was undone: {_serves(ended)} serves as before"]
+        return [why, f"It was undone: {_serves(ended)} as before"]
     if outcome == "kept":
         return [why, f"There was no way back: {ended['to']['version']} serves"]
     if outcome == "stuck":
@@ -175,4 +177,5 @@ def _sentences(*parts: str | None) -> str:
 
 
 def _serves(ended: dict[str, Any]) -> str:
-    return (ended.get("from") or {}).get("version") or "nothing"
+    version = (ended.get("from") or {}).get("version")
+    return f"{version} serves" if version else "nothing serves,"

@@ -37,11 +37,18 @@ class Engine:
         try:
             connection.request(method, f"/{VERSION}{path}", headers={"Content-Length": "0", **(headers or {})})
             yield connection.getresponse()
-        except FileNotFoundError:
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            why = "there is no" if isinstance(error, FileNotFoundError) else "nothing listens at"
             raise CommandFailed(
-                f"Docker does not run on this host: there is no {self.socket}",
+                f"Docker does not run on this host: {why} {self.socket}",
                 code="docker_down",
                 next_step="Start it (systemctl start docker), or run bootstrap.yml for this environment.",
+            ) from None
+        except PermissionError:
+            raise CommandFailed(
+                f"Docker cannot be used on this host: {self.socket} is root's",
+                code="docker_denied",
+                next_step="Set ansible_become: true for this host.",
             ) from None
         except (OSError, http.client.HTTPException, ValueError) as error:
             slow = isinstance(error, socket.timeout)

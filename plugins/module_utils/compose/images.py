@@ -164,6 +164,8 @@ def _sentence(error: RunbookError) -> str:
 
 def _unavailable(image: str, users: str, answer: str) -> Refused:
     text = " ".join(answer.split())[-400:]
+    code, _colon, same = text.partition(": ")
+    text = code if same == code else text  # `manifest unknown: manifest unknown`
     if re.search(r"timeout|refused|lookup|no such host|did not|unreachable|dial", text, re.IGNORECASE):
         step = "Look whether this host reaches the registry; then run it again."
     elif re.search(r"unauthorized|denied|authentication|forbidden|401|403", text, re.IGNORECASE):

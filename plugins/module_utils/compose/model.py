@@ -146,7 +146,7 @@ class Understanding:
             first = self.refusals[0]
             more = f" (and {len(self.refusals) - 1} more)" if len(self.refusals) > 1 else ""
             raise Refused(
-                first.detail + more,
+                first.detail.rstrip(".") + more,
                 code=first.code,
                 next_step=first.next_step,
                 last_seen=[asdict(finding) for finding in self.refusals],

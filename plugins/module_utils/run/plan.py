@@ -229,17 +229,20 @@ def choose_rollback(observed: Observation, wanted: str | None) -> Release:
                 f"no release {wanted} is kept on this host",
                 code="unknown_release",
                 last_seen=[f"{r['version']} ({r['id']})" for r in releases.values()],
-                next_step="Name one of the releases kept here (status.yml lists them), or apply it as an update.",
+                next_step=f"Name one of the releases kept here ({_kept(releases)}), or apply it as an update.",
             )
         chosen = sorted(found, key=lambda r: r.get("live_since") or 0)[-1]
     else:
         previous = (releases.get(current or "") or {}).get("previous")
         if not previous or previous not in releases:
+            others = {name: record for name, record in releases.items() if name != current}
             raise Refused(
                 "there is nothing to roll back to: no release was live before the present one",
                 code="nothing_to_roll_back_to",
-                last_seen=[f"{r['version']} ({r['id']})" for r in releases.values() if r["id"] != current],
-                next_step="Name a release with -e release=VERSION if one is listed (status.yml), or apply an update.",
+                last_seen=[f"{r['version']} ({r['id']})" for r in others.values()],
+                next_step=f"Name another release that is kept here with -e release=VERSION: {_kept(others)}."
+                if others
+                else "Apply an update (apply_update.yml): what serves now is then what to roll back to.",
             )
         chosen = releases[previous]
     if chosen["id"] == current:
@@ -250,6 +253,10 @@ def choose_rollback(observed: Observation, wanted: str | None) -> Release:
         )
     check_schema(observed, chosen)
     return dict(chosen)
+
+
+def _kept(releases: Mapping[str, Release]) -> str:
+    return ", ".join(sorted({str(record["version"]) for record in releases.values()})) or "none is"
 
 
 def check_schema(observed: Observation, release: Release) -> None:
