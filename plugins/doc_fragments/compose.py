@@ -14,7 +14,7 @@ options:
     description:
       - The settings of the service, as role P(steady.runbooks.service#role) documents them, without their prefix
         C(service_).
-      - RV(ignore:settings.name) is required.
+      - C(settings.name) is required.
     type: dict
     required: true
   secrets:

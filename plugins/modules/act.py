@@ -62,6 +62,12 @@ options:
     description: How long a lost connection is tried again, in seconds, before the run is left to itself.
     type: int
     default: 300
+  report_directory:
+    description:
+      - A directory on the controller to put the report into, and the incident record when there is one.
+      - Empty means that they stay on the host only, with the run.
+    type: path
+    default: ''
 seealso:
   - module: steady.runbooks.plan
   - module: steady.runbooks.compose_run
@@ -91,6 +97,19 @@ proof:
   sample: {breach: false, failed: 0, longest_gap_ms: 31.2, sent: 212}
 head:
   description: Number and hash of the ledger's last line after the run.
+  returned: when one was started
+  type: dict
+report:
+  description: Where the report is on the host; empty when it could not be written.
+  returned: when one was started
+  type: str
+  sample: /var/lib/steady/shop/runs/20300101T020000-rollback-0a1b2c/report.html
+report_here:
+  description: Where the report is on the controller; empty when it was not fetched.
+  returned: when one was started
+  type: str
+stats:
+  description: Run, runbook, outcome, head and report by host, as the role hands them to C(set_stats).
   returned: when one was started
   type: dict
 failure:

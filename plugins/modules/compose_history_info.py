@@ -63,9 +63,16 @@ head:
   returned: always
   type: dict
 verified:
-  description: What was verified, RV(verified.entries) lines; RV(verified.torn) when the last append was cut short.
+  description: What was verified.
   returned: when O(verify) is true
   type: dict
+  contains:
+    entries:
+      description: How many lines agree.
+      type: int
+    torn:
+      description: Whether the last append was cut short; the next one mends that.
+      type: bool
 text:
   description: All of it for people.
   returned: always
@@ -74,6 +81,22 @@ failure:
   description: What is wrong with the ledger.
   returned: on failure
   type: dict
+  contains:
+    code:
+      description: What kind of failure, one word.
+      type: str
+    detail:
+      description: What is wrong, one sentence.
+      type: str
+    last_seen:
+      description: What was seen instead of what was expected.
+      type: raw
+    next_step:
+      description: What to do next.
+      type: str
+    stage:
+      description: The step that failed, if any.
+      type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -51,9 +51,19 @@ observed:
   returned: always
   type: dict
 run:
-  description: The run that is at work (RV(run.state=live)) or has died (RV(run.state=dead)); empty when there is none.
+  description: The run that is at work or has died; empty when there is none.
   returned: always
   type: dict
+  contains:
+    state:
+      description: V(live) while it is at work, V(dead) when it died before it ended.
+      type: str
+    run:
+      description: Its id.
+      type: str
+    step:
+      description: The step that it has begun last.
+      type: str
 head:
   description: Number and hash of the ledger's last line.
   returned: always
@@ -69,9 +79,25 @@ text:
   returned: always
   type: str
 failure:
-  description: What is wrong, with the next step.
+  description: What is wrong.
   returned: on failure
   type: dict
+  contains:
+    code:
+      description: What kind of failure, one word.
+      type: str
+    detail:
+      description: What is wrong, one sentence.
+      type: str
+    last_seen:
+      description: What was seen instead of what was expected.
+      type: raw
+    next_step:
+      description: What to do next.
+      type: str
+    stage:
+      description: The step that failed, if any.
+      type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule

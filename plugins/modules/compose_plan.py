@@ -34,9 +34,9 @@ options:
     choices: [apply_update, blue_green_switch, preflight, recover, retire, rollback]
   release:
     description:
-      - The new release, as the controller resolved it. RV(ignore:release.version), RV(ignore:release.images),
-        RV(ignore:release.manifest),
-        RV(ignore:release.commit) and RV(ignore:release.source_digest).
+      - The new release, as the controller resolved it. C(release.version), C(release.images),
+        C(release.manifest),
+        C(release.commit) and C(release.source_digest).
     type: dict
   archive:
     description: A tar archive of the service's source directory, on the target.
@@ -75,9 +75,27 @@ EXAMPLES = r"""
 
 RETURN = r"""
 plan:
-  description: The plan. RV(plan.hash) names it; RV(plan.steps) are done in this order.
+  description: The plan.
   returned: when a runbook was planned
   type: dict
+  contains:
+    hash:
+      description: Names the plan, 16 hexadecimal digits. It can be approved by it.
+      type: str
+    steps:
+      description: What is done, in this order, each with its undo.
+      type: list
+      elements: dict
+    from:
+      description: Slot and release that serve now; empty before the first one.
+      type: dict
+    to:
+      description: Slot and release that will serve.
+      type: dict
+    notes:
+      description: What to know before it is done.
+      type: list
+      elements: str
   sample:
     from: {release: 1.1.0-5f0c2a91, slot: green, version: 1.1.0}
     hash: 6f1d0c9be1a2f3d4
@@ -108,11 +126,25 @@ join:
   returned: when a rollback meets a run that watches
   type: str
 failure:
-  description:
-    - Why nothing was planned, with RV(failure.code), RV(failure.detail), RV(failure.last_seen) and
-      RV(failure.next_step).
+  description: Why nothing was planned.
   returned: on failure
   type: dict
+  contains:
+    code:
+      description: What kind of failure, one word.
+      type: str
+    detail:
+      description: What is wrong, one sentence.
+      type: str
+    last_seen:
+      description: What was seen instead of what was expected.
+      type: raw
+    next_step:
+      description: What to do next.
+      type: str
+    stage:
+      description: The step that failed, if any.
+      type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule

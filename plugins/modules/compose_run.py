@@ -54,6 +54,10 @@ options:
     description: The environment that the run is for, for the record.
     type: str
     default: ''
+  target_name:
+    description: The name of the target in the inventory, for the record.
+    type: str
+    default: ''
   actor:
     description: Who runs this, for the record.
     type: dict
@@ -104,13 +108,39 @@ directory:
   type: str
   sample: /var/lib/steady/shop/runs/20300101T020000-rollback-0a1b2c
 process:
-  description: The process that acts. RV(process.pid), RV(process.process_start) and RV(process.boot).
+  description: The process that acts.
   returned: when a run was started
   type: dict
+  contains:
+    pid:
+      description: Its process id.
+      type: int
+    process_start:
+      description: When it started, in ticks since the boot.
+      type: int
+    boot:
+      description: The id of that boot.
+      type: str
 failure:
   description: Why nothing was started.
   returned: on failure
   type: dict
+  contains:
+    code:
+      description: What kind of failure, one word.
+      type: str
+    detail:
+      description: What is wrong, one sentence.
+      type: str
+    last_seen:
+      description: What was seen instead of what was expected.
+      type: raw
+    next_step:
+      description: What to do next.
+      type: str
+    stage:
+      description: The step that failed, if any.
+      type: str
 """
 
 from typing import Any
@@ -148,6 +178,7 @@ def main() -> None:
             "options": {"type": "dict", "default": {}},
             "join": {"type": "str"},
             "environment_name": {"type": "str", "default": ""},
+            "target_name": {"type": "str", "default": ""},
             "actor": {"type": "dict", "default": {}},
             "reason": {"type": "str", "default": ""},
             "registries": REGISTRIES,

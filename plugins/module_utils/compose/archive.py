@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import tarfile
 
@@ -27,7 +28,10 @@ def unpack(archive: str, where: str) -> None:
                     code="source_invalid",
                     next_step="Remove it from service_source.",
                 )
-        tar.extractall(where, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))  # type: ignore[arg-type]
+        extract = (
+            functools.partial(tar.extractall, filter="data") if hasattr(tarfile, "data_filter") else tar.extractall
+        )
+        extract(where)
 
 
 def keep(files: Files, archive: str, release: Release) -> None:

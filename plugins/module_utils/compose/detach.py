@@ -5,7 +5,7 @@
 """Starting the act so that it outlives the module, the connection and the controller.
 
 Ansible deletes a module's archive when the module ends, and waits for whatever holds its descriptors. So the act is
-started anew, in a session of its own, from a copy of that archive, with what it needs handed over by a pipe.
+started anew, in a session of its own, from a copy of that archive, with what it needs handed over in memory.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
-from ..errors import Refused, StepFailed
+from ..errors import Refused
 from ..run.clock import Clock
 from ..run.files import Files
-from ..run.journal import RUN_ID, Journal
-from ..run.lock import HostLock, busy, process_identity
+from ..run.journal import RUN_ID, Journal, at_work
+from ..run.lock import busy, process_identity
 
 # The archive is put on the path here: in PYTHONPATH, Python would run what Ansible has in it for itself.
 KEPT = 3
@@ -35,7 +35,7 @@ def start_run(params: Mapping[str, Any], act: str) -> dict[str, Any]:
     """Start module *act* (its full name) for these parameters and return ``{"run", "directory", "process"}``."""
     files = _files(params)
     run = _run_id(params["run"])
-    held = HostLock(files, Clock()).holder()
+    held = at_work(files, Clock())
     if held:
         raise busy(held)
     where = files.directory(f"runs/{run}")
@@ -45,31 +45,32 @@ def start_run(params: Mapping[str, Any], act: str) -> dict[str, Any]:
         **{name: params[name] for name in ("actor", "reason", "registries", "state_directory")},
         "service": params["settings"]["name"],
         "environment": params["environment_name"],
+        "target": params["target_name"],
     }
     files.append(f"runs/{run}/act.log", b"", durable=False)
-    with open(os.path.join(where, "act.log"), "ab") as log:
+    # Compiled code is kept, whatever is set for whoever runs us: it saves every later run its compilation.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    with _in_memory(request) as handed, open(os.path.join(where, "act.log"), "ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-c", _START, act, code],
-            stdin=subprocess.PIPE,
+            stdin=handed,
             stdout=log,
             stderr=log,
             cwd="/",
+            env=environment,
             start_new_session=True,
         )
-    assert process.stdin is not None
-    try:
-        process.stdin.write(json.dumps(request).encode())
-        process.stdin.close()
-    except BrokenPipeError:
-        said = (files.read(f"runs/{run}/act.log") or b"").decode(errors="replace").strip()[-500:]
-        raise StepFailed(
-            f"the act did not start: {said}",
-            code="act_failed",
-            next_step=f"See {where}/act.log; nothing was changed.",
-        ) from None
     identity = process_identity(process.pid)
     files.write_json(f"runs/{run}/process.json", identity)
     return {"run": run, "directory": where, "process": identity}
+
+
+def _in_memory(request: Mapping[str, Any]) -> BinaryIO:
+    """A file of the request, which contains secrets, that is on no disk."""
+    stream = os.fdopen(os.memfd_create("request"), "w+b")
+    stream.write(json.dumps(request).encode())
+    stream.seek(0)
+    return stream
 
 
 def join_run(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -195,7 +195,8 @@ class GapMeter:
             self._stop.wait(self.interval)
 
     def _answered(self) -> bool:
-        assert self.port is not None
+        if self.port is None:
+            return False
         try:
             with socket.create_connection((self.port.host_ip or "127.0.0.1", self.port.published), 0.5) as connection:
                 connection.sendall(self.request)

@@ -185,7 +185,10 @@ def _references(
     model: Mapping[str, Any], name: str, body: Mapping[str, Any], role: str, roles: Mapping[str, str]
 ) -> Iterator[Finding]:
     if role == "state":
-        others = [*(body.get("depends_on") or {}), *(str(one).split(":")[0] for one in body.get("volumes_from") or [])]
+        others = [
+            *(body.get("depends_on") or {}),
+            *(str(one).partition(":")[0] for one in body.get("volumes_from") or []),
+        ]
         for other in sorted({one for one in others if roles.get(one, "state") != "state"}):
             yield Finding(
                 "state_depends",

@@ -39,16 +39,17 @@ def new_release(platform: ComposePlatform, params: Mapping[str, Any], observed: 
         model = image_override(model, asked["image"], settings.get("roles"))
     settings = {**settings, "source_files": source_files(source)}
     understanding = understand(model, settings, source=source)
+    if any(finding.code != "no_readiness" for finding in understanding.refusals):
+        understanding.refuse()
     wanted = [member.name for member in understanding.services.values() if member.role != "state"]
-    if all(finding.code == "no_readiness" for finding in understanding.refusals):
-        pins, notes = resolve(platform.host.docker, model, wanted)
-        mute = {finding.service: pins[finding.service] for finding in understanding.refusals}
-        if mute:
-            # An image may bring its own healthcheck, which only the image itself can tell; so it is pulled, in check
-            # mode too: nothing but the store of images changes by that.
-            ensure_present(platform.host.docker, mute)
-            tests = image_tests(platform.host.docker, mute)
-            understanding = understand(model, settings, source=source, image_tests=tests)
+    pins, notes = resolve(platform.host.docker, model, wanted)
+    mute = {finding.service: pins[finding.service] for finding in understanding.refusals}
+    if mute:
+        # An image may bring its own healthcheck, which only the image itself can tell; so it is pulled, in check mode
+        # too: nothing but the store of images changes by that.
+        ensure_present(platform.host.docker, mute)
+        tests = image_tests(platform.host.docker, mute)
+        understanding = understand(model, settings, source=source, image_tests=tests)
     understanding.refuse()
     platform.check_ports(understanding)
     paths = Paths(source, source, platform.host.files.path("base/source"))

@@ -40,8 +40,7 @@ def plan(
         )
     steps = ways(observed, dead)[way]
     going_back = way == "back" and dead["from"]
-    release = _origin(observed, dead) if going_back else dead["release"]
-    assert release is not None
+    release = (_origin(observed, dead) if going_back else None) or dead["release"]
     notes = [
         f"Run {dead['run']} ({dead['runbook']}) died between {_version(dead['from'])} and {dead['to']['version']}.",
         f"This goes {'back' if way == 'back' else 'on'}"

@@ -45,14 +45,14 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Criterion:
-    """One limit as a share: at most *bar* of the requests may be bad, or slower than a time."""
+    """One limit as a share: at most *allowed* of the requests may be bad, or slower than a time."""
 
     name: str
     limit: str  # as people declared it
-    bar: float  # the declared share, or more where the old release was over it
-    margin: float  # a share this much above the bar has to be excluded before a release passes
+    allowed: float  # the declared share, or more where the old release was over it
+    margin: float  # a share this much above the allowed has to be excluded before a release passes
     blocks: Blocks
-    aside: str = ""  # why the bar is not the declared share
+    aside: str = ""  # why the allowed is not the declared share
 
 
 def fixed_limits(limits: Limits, baseline: Baseline | None = None) -> Judge:
@@ -101,8 +101,8 @@ def _criteria(history: Sequence[Sample], look: Look, limits: Limits, old: Baseli
         counts = [(one.time, (one.requests + one.overdue, one.errors + one.overdue)) for one in history]
         share = limits.errors_percent / 100.0
         blocks = _blocks(counts, size)
-        bar, aside = _bar(share, old.requests, old.bad, blocks)
-        criteria.append(Criterion("errors", f"limit {limits.errors_percent:g}%", bar, MARGIN, blocks, aside))
+        allowed, aside = _allowed(share, old.requests, old.bad, blocks)
+        criteria.append(Criterion("errors", f"limit {limits.errors_percent:g}%", allowed, MARGIN, blocks, aside))
     warm = _warm(history, look, limits)
     for name, most, share in (("p95", limits.p95_ms, 0.05), ("p99", limits.p99_ms, 0.01)):
         if most is None:
@@ -112,8 +112,10 @@ def _criteria(history: Sequence[Sample], look: Look, limits: Limits, old: Baseli
             for one in warm
         ]
         blocks = _blocks(counts, size)
-        bar, aside = _bar(share, len(old.latencies_ms), sum(1 for value in old.latencies_ms if value > most), blocks)
-        criteria.append(Criterion(name, f"{name} limit {most:g} ms", bar, share, blocks, aside))
+        allowed, aside = _allowed(
+            share, len(old.latencies_ms), sum(1 for value in old.latencies_ms if value > most), blocks
+        )
+        criteria.append(Criterion(name, f"{name} limit {most:g} ms", allowed, share, blocks, aside))
     return criteria
 
 
@@ -138,24 +140,24 @@ def _blocks(counts: Sequence[tuple[float, Block]], size: float) -> Blocks:
     return tuple(blocks)
 
 
-def _bar(share: float, requests: int, bad: int, blocks: Blocks) -> tuple[float, str]:
+def _allowed(share: float, requests: int, bad: int, blocks: Blocks) -> tuple[float, str]:
     """The share to judge by. A limit that the old release was over too blames nobody; being much worse does."""
     if requests < LEAST_BASELINE or bad <= share * requests:
         return share, ""
     # The old release's requests are as lumpy as those of the new one, and its share is known the less for it.
     lumps = spread([block for _end, block in blocks])
-    bar = min(1.0, WORSE * upper_bound(bad / lumps, requests / lumps))
-    return max(share, bar), f"the old release was over it too ({bad / requests:.2%})"
+    allowed = min(1.0, WORSE * upper_bound(bad / lumps, requests / lumps))
+    return max(share, allowed), f"the old release was over it too ({bad / requests:.2%})"
 
 
 def _exceeded(criterion: Criterion, since: float, alpha: float) -> str:
     """The sentence that blames the release, or nothing."""
     blocks = [block for end, block in criterion.blocks if end > since]
     requests, bad = sum(block[0] for block in blocks), sum(block[1] for block in blocks)
-    if requests < LEAST_REQUESTS or bad < LEAST_BAD or bad <= criterion.bar * requests:
+    if requests < LEAST_REQUESTS or bad < LEAST_BAD or bad <= criterion.allowed * requests:
         return ""
     lumps = spread(blocks)
-    luck = chance(bad / lumps, requests / lumps, criterion.bar)
+    luck = chance(bad / lumps, requests / lumps, criterion.allowed)
     if luck >= alpha:
         return ""
     what = "bad" if criterion.name == "errors" else "slower"
@@ -210,7 +212,7 @@ def _end(criteria: Sequence[Criterion], limits: Limits, figures: dict[str, Any])
         if requests == 0:
             unseen = "requests" if criterion.name == "errors" else "latencies after the warm-up"
             open_questions.append(f"{criterion.name}: no {unseen} were seen")
-        elif requests < least or bound > min(1.0, criterion.bar + criterion.margin):
+        elif requests < least or bound > min(1.0, criterion.allowed + criterion.margin):
             open_questions.append(f"{said}: more than {bound:.2%} excluded, which is not enough")
     figures = {**figures, "excluded_percent": excluded}
     if open_questions:

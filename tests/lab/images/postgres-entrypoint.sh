@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # As the official image: the first start makes the cluster, the user, the database, and runs /docker-entrypoint-initdb.d.
 set -euo pipefail
 

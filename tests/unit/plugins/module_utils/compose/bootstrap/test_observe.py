@@ -93,7 +93,11 @@ def test_the_configuration_of_the_engine(tmp_path, content, config, error):
     assert error in why if error else not why
 
 
-@pytest.mark.parametrize("content", [None, "", "x", str(os.getpid()), "999999999", "0"])
+@pytest.mark.parametrize(
+    "content",
+    [None, "", "x", str(os.getpid()), "999999999", "0"],
+    ids=["none", "empty", "text", "own", "gone", "zero"],
+)
 def test_no_other_process_is_taken_for_the_engine(tmp_path, content):
     path = tmp_path / "docker.pid"
     if content is not None:
