@@ -13,9 +13,9 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from typing import Any
+from typing import Any, Callable
 
-from ..errors import Refused, RunbookError, StepFailed
+from ..errors import Refused, RunbookError
 from ..run import checks, engine
 from ..run.clock import Clock
 from ..run.contract import other
@@ -37,13 +37,19 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminated)
     platform = ComposePlatform.open(request)
     clock = platform.host.clock
-    result = act(platform, request, clock)
+    result = act(platform, request, clock, _interruptible)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if result["outcome"] in ("done", "kept") and request["runbook"] != "retire":
         keep_warm(platform, request, clock)
 
 
-def act(platform: ComposePlatform, request: dict[str, Any], clock: Clock) -> dict[str, Any]:
-    """One run from the lock to the ledger; whatever happens, a result is written."""
+def act(
+    platform: ComposePlatform,
+    request: dict[str, Any],
+    clock: Clock,
+    on_begin: Callable[[engine.Context], None] = lambda context: None,
+) -> dict[str, Any]:
+    """One run from the lock to the ledger; whatever happens, a result is written. *on_begin* gets to know the run."""
     files = platform.host.files
     journal = Journal(files, request["run"], clock, Mask(request["secrets"].values()))
     lock = HostLock(files, clock)
@@ -75,10 +81,15 @@ def act(platform: ComposePlatform, request: dict[str, Any], clock: Clock) -> dic
             handlers=HANDLERS,
             probing=lambda entrances, token, slow: prober(entrances, token, slow, clock),
         )
+        on_begin(context)
         who = {name: request.get(name) for name in ("actor", "reason", "environment")}
         return engine.perform(context, plan, observed["releases"].get(start or ""), who)
     except RunbookError as error:
         return _not_begun(journal, request, error)
+    except Exception as error:
+        if journal.intent() is not None:
+            raise  # it has begun, and is for recover.yml to end: to say that nothing was changed would be untrue
+        return _not_begun(journal, request, engine.defect("before the first change", error))
     finally:
         lock.release()
 
@@ -140,12 +151,12 @@ def keep_warm(platform: ComposePlatform, request: dict[str, Any], clock: Clock) 
         lock.release()
 
 
+def _interruptible(context: engine.Context) -> None:
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: context.interrupt())
+
+
 def _terminated(_signal: int, _frame: Any) -> None:
-    raise StepFailed(
-        "the act was asked to end (SIGTERM)",
-        code="terminated",
-        next_step="The run goes back by itself; look at status.yml.",
-    )
+    raise engine.interruption()
 
 
 if __name__ == "__main__":

@@ -174,7 +174,7 @@ def _walk(context: Context, steps: list[plans.Step], done: list[dict[str, Any]])
         except RunbookError:
             raise
         except Exception as error:  # a defect of ours must not leave the target between two releases either
-            raise _defect(step["title"], error) from error
+            raise defect(step["title"], error) from error
         finally:
             context.interruptible = False
         if context.interrupted and not context.turned:
@@ -196,7 +196,7 @@ def _turn(
         try:
             outcome = _way_out(context, plan, origin, steps, failure)
         except Exception as error:  # whatever it is: this is what users depend on now
-            told = error if isinstance(error, RunbookError) else _defect("going back", error)
+            told = error if isinstance(error, RunbookError) else defect("going back", error)
             failure["going_back"] = told.as_dict()
             context.journal.log("failure", **told.as_dict())
             if attempt < ATTEMPTS:
@@ -230,7 +230,8 @@ def _way_out(
     return "undone"
 
 
-def _defect(what: str, error: Exception) -> StepFailed:
+def defect(what: str, error: Exception) -> StepFailed:
+    """What a run fails with that met a mistake of ours."""
     return StepFailed(
         f"{what}: {type(error).__name__}: {error}",
         code="internal_error",

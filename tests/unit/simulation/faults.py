@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any, Callable
 
 from ansible_collections.steady.runbooks.plugins.module_utils.errors import StepFailed
 from ansible_collections.steady.runbooks.plugins.module_utils.run.clock import Clock
@@ -17,12 +20,12 @@ from ansible_collections.steady.runbooks.plugins.module_utils.run.files import N
 SLOW_SECONDS = 900.0
 # What can happen at a point: before a call begins, between two of its effects, after the last but before the answer.
 AT_CALL = {
-    "enter": ("kill", "fail", "fail once", "slow", "defect"),
-    "within": ("kill", "fail once"),
-    "after": ("kill", "lost answer"),
+    "enter": ("kill", "fail", "fail once", "slow", "defect", "end"),
+    "within": ("kill", "fail once", "end"),
+    "after": ("kill", "lost answer", "end"),
 }
 # The same for a durable write; "torn" is in the middle of it. A full disk is full once, or stays full.
-AT_WRITE = {"before": ("kill", "fail", "fail once"), "torn": ("kill",), "written": ("kill",)}
+AT_WRITE = {"before": ("kill", "fail", "fail once", "end"), "torn": ("kill",), "written": ("kill", "end")}
 KINDS = {**AT_CALL, **AT_WRITE}
 
 
@@ -54,6 +57,17 @@ class Script:
         self.faults = dict(faults or {})
         self.seen: list[tuple[str, str]] = []  # (what, where): a key of KINDS
         self.broken: set[str] = set()  # calls and writes that fail from now on
+        self.interrupt: Callable[[], None] = lambda: None  # what SIGTERM does
+        self.quiet = False
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """What is done meanwhile is not the act's: nothing is counted, and nothing goes wrong."""
+        before, self.quiet = self.quiet, True
+        try:
+            yield
+        finally:
+            self.quiet = before
 
     def lift(self) -> None:
         """Whatever was wrong is mended."""
@@ -62,6 +76,8 @@ class Script:
         self.seen = []
 
     def point(self, what: str, where: str) -> None:
+        if self.quiet:
+            return
         number = len(self.seen)
         self.seen.append((what, where))
         kind = self.faults.get(number)
@@ -69,7 +85,9 @@ class Script:
             self.broken.add(what)
         if kind == "kill":
             raise Killed(f"{what} ({where})")
-        if kind == "slow":
+        if kind == "end":
+            self.interrupt()
+        elif kind == "slow":
             self.clock.sleep(SLOW_SECONDS)
         elif kind == "defect":
             raise KeyError(f"a defect on purpose in {what}")
@@ -107,6 +125,9 @@ class SimulatedFiles(Files):
             raise
         super().write(path, content, mode)
         self.script.point(name, "written")
+
+    def write_json(self, path: str, document: Any, mode: int = 0o600) -> None:
+        self.write(path, json.dumps(document, sort_keys=True) + "\n", mode)  # quicker than for people to read
 
     def append(self, path: str, line: bytes, durable: bool = True) -> None:
         if not durable:

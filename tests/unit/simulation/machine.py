@@ -14,6 +14,7 @@ from unittest import mock
 from ansible_collections.steady.runbooks.plugins.module_utils.compose import act
 from ansible_collections.steady.runbooks.plugins.module_utils.errors import Refused, RunbookError
 from ansible_collections.steady.runbooks.plugins.module_utils.run import checks
+from ansible_collections.steady.runbooks.plugins.module_utils.run.engine import Context
 from ansible_collections.steady.runbooks.plugins.module_utils.run.files import NEW
 from ansible_collections.steady.runbooks.plugins.module_utils.run.journal import unfinished
 from ansible_collections.steady.runbooks.plugins.module_utils.run.ledger import Ledger
@@ -22,7 +23,7 @@ from ansible_collections.steady.runbooks.plugins.module_utils.run.runbooks impor
 
 from .faults import Killed, Script, SimulatedFiles, VirtualClock
 from .platform import MemoryPlatform, SimulatedProber
-from .world import State, World
+from .world import World
 
 SETTINGS = {
     "name": "shop",
@@ -31,7 +32,7 @@ SETTINGS = {
     "warm_seconds": 3600,
     "watch": {"seconds": 3, "checkpoints": [1, 3]},
 }
-Snapshot = tuple[State, dict[str, bytes], int]
+Snapshot = tuple[bytes, dict[str, bytes], int]
 
 
 class Machine:
@@ -64,7 +65,7 @@ class Machine:
 
     def plan(self, runbook: str, new: dict[str, Any] | None, options: dict[str, Any]) -> dict[str, Any]:
         """Observe and plan, as ``--check`` does; raise the refusal."""
-        with mock.patch.object(self.script, "point"):  # faults are for the act
+        with self.script.paused():
             dead = unfinished(self.files, self.clock)
             if runbook != "recover":
                 act.refuse_dead_run(dead)
@@ -79,7 +80,7 @@ class Machine:
         self.runs += 1
         self.runbook = plan["runbook"]
         self.world.one_way = self.world.one_way or bool(options.get("accept_one_way"))
-        with mock.patch.object(self.script, "point"):
+        with self.script.paused():
             if new:
                 self.files.write_json("incoming/release.json", new)
         request = {
@@ -91,16 +92,18 @@ class Machine:
             "secrets": {},
             "options": options,
         }
-        prober = mock.patch.object(act, "prober", lambda *_args: SimulatedProber(self.world))
         try:
-            with prober:
-                return act.act(self.platform, request, self.clock)
+            with mock.patch.object(act, "prober", new=lambda *_args: SimulatedProber(self.world)):
+                return act.act(self.platform, request, self.clock, self._begun)
         except Killed:
             return {"outcome": "killed"}
         except (OSError, KeyError) as error:
             return {"outcome": "killed", "why": repr(error)}  # with a traceback and no result: as if killed
         finally:
             assert HostLock(self.files, self.clock).holder() is None
+
+    def _begun(self, context: Context) -> None:
+        self.script.interrupt = context.interrupt
 
     def run(
         self, runbook: str, new: dict[str, Any] | None = None, options: dict[str, Any] | None = None
@@ -146,6 +149,13 @@ class Machine:
                 with open(os.path.join(folder, name), "rb") as stream:
                     content[os.path.relpath(os.path.join(folder, name), self.root)] = stream.read()
         return self.world.save(), content, self.runs
+
+    def survivors(self) -> Any:
+        """What a recovery can see of what was before it, to be compared."""
+        _state, content, runs = self.save()
+        files = frozenset((path, data) for path, data in content.items() if not path.endswith(".jsonl"))
+        ledger = content.get("ledger.jsonl", b"")
+        return repr(self.world.state), tuple(self.world.wrong), files, ledger, runs
 
     def load(self, snapshot: Snapshot) -> None:
         state, content, self.runs = snapshot

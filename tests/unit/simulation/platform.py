@@ -68,7 +68,7 @@ class MemoryPlatform:
                 "base": base if state.base_kept else "absent",
                 "jobs": [{"release": job.release, "service": job.service}] if (job := state.job) else [],
                 "slots": {slot: self._slot(slot) for slot in SLOTS},
-                "releases": copy.deepcopy(state.releases),
+                "releases": {name: dict(record) for name, record in state.releases.items()},
                 "schema": self.world.schema(),
                 "drift": [],
                 "checks": [],

@@ -127,9 +127,14 @@ def kills(faults: list[tuple[int, str]]) -> Iterator[int]:
     return (number for number, kind in faults if kind == "kill")
 
 
-def pairs(machine: Machine, scenario: Scenario, played: Played, again: dict[str, Any]) -> None:
-    """Every kill of a scenario, and after each every kill of the recover that follows."""
+def pairs(machine: Machine, scenario: Scenario, played: Played, **options: Any) -> None:
+    """Every kill of a scenario, and after each every kill of the recover that follows.
+
+    What a recover does depends only on what survived: what two kills left alike is recovered from once.
+    """
     start, faults = begin(machine, scenario)
+    dead_once: dict[Any, int] = {}
+    dead_twice: set[Any] = set()
     for first in kills(faults):
         machine.load(start)
         before = serving(machine)
@@ -137,12 +142,19 @@ def pairs(machine: Machine, scenario: Scenario, played: Played, again: dict[str,
         scenario.play(machine)
         where = machine.script.seen[first]
         machine.script.lift()
-        dead = machine.save()
-        machine.run("recover", options=again)
-        for second in kills(machine.script.cases()):
+        dead, survived = machine.save(), machine.survivors()
+        if survived in dead_once:
+            played.cases += dead_once[survived]
+            continue
+        machine.run("recover", options=options)
+        seconds = list(kills(machine.script.cases()))
+        dead_once[survived] = len(seconds)
+        for second in seconds:
             machine.load(dead)
             machine.script.faults = {second: "kill"}
-            result = machine.run("recover", options=again)
+            result = machine.run("recover", options=options)
             place = machine.script.seen[second]
-            wrong = ended(machine, result, before, scenario.outcome, **again)
+            survived = machine.survivors()
+            wrong = [] if survived in dead_twice else ended(machine, result, before, scenario.outcome, **options)
+            dead_twice.add(survived)
             played.note(f"{scenario.name}: kill at {where} ({first}), then of recover at {place} ({second})", wrong)

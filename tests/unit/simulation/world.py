@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-import copy
+import pickle
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
@@ -49,7 +49,7 @@ class State:
     schema: str | None = None
     job: Job | None = None
     jobs_ended: list[tuple[str, str]] = field(default_factory=list)
-    time: float = 0.0
+    time: float = field(default=0.0, repr=False)
 
 
 class World:
@@ -147,14 +147,11 @@ class World:
 
     # -- snapshots ------------------------------------------------------------------------------------------------
 
-    def save(self) -> State:
-        return copy.deepcopy(self._timed())
-
-    def load(self, state: State) -> None:
-        self.state = copy.deepcopy(state)
-        self.clock.at = state.time
-        self.wrong = []
-
-    def _timed(self) -> State:
+    def save(self) -> bytes:
         self.state.time = self.clock.at
-        return self.state
+        return pickle.dumps(self.state)
+
+    def load(self, saved: bytes) -> None:
+        self.state = pickle.loads(saved)
+        self.clock.at = self.state.time
+        self.wrong = []

@@ -149,7 +149,7 @@ def test_a_handover_that_was_cut_short_is_done_again(mine: str, theirs: str) -> 
     assert "handover blue" in dos(plans.towards(seen, "blue", BUSY))
 
 
-# -- jobs that are still at work -------------------------------------------------------------------------------------
+# -- jobs that are still at work -----------------------------------------------------------------------------------
 
 
 def migrating(version: str) -> Release:
