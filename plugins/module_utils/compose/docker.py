@@ -108,7 +108,10 @@ def output(said: subprocess.CompletedProcess[str], what: str, accept: Sequence[i
             f"docker {what} failed (exit {said.returncode}): {_reason(said.stderr)}",
             code="docker_failed",
             last_seen=_tail(said.stderr),
-            next_step="Look at the message above; `docker info` tells whether the engine answers at all.",
+            next_step="Remove networks that nobody uses (docker network prune), or give the engine more of them "
+            "(default-address-pools in daemon.json)."
+            if "address pool" in said.stderr
+            else "Look at the message above; `docker info` tells whether the engine answers at all.",
         )
     return said.stdout
 
