@@ -16,6 +16,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.steady.runbooks.plugins.plugin_utils.closing import Kept, closing
 from ansible_collections.steady.runbooks.plugins.plugin_utils.progress import Progress
 
 display = Display()
@@ -46,6 +47,7 @@ class ActionModule(ActionBase):
     _supports_async = False
     _VALID_ARGS = frozenset(
         ("plan", "settings", "secrets", "registries", "reason", "environment_name", "platform", "patience")
+        + ("report_directory",)
     )
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
@@ -61,6 +63,7 @@ class ActionModule(ActionBase):
                 "environment_name": {"type": "str", "default": ""},
                 "platform": {"type": "str", "default": "compose"},
                 "patience": {"type": "int", "default": 300},
+                "report_directory": {"type": "path", "default": ""},
             }
         )
         planned = args["plan"]
@@ -70,7 +73,10 @@ class ActionModule(ActionBase):
         if started.get("failed"):
             return {**result, **started}
         ended = self._follow(started, task_vars, patience=args["patience"])
-        return {**result, **_told(ended, joined=bool(planned.get("join")))}
+        told = _told(ended, joined=bool(planned.get("join")))
+        if ended["outcome"] != "lost":
+            told.update(self._close(started, ended, args["report_directory"], task_vars))
+        return {**result, **told}
 
     def _start(self, planned: dict[str, Any], args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         plan = planned["plan"]
@@ -85,6 +91,7 @@ class ActionModule(ActionBase):
             "secrets": args["secrets"],
             "registries": args["registries"],
             "environment_name": args["environment_name"],
+            "target_name": task_vars.get("inventory_hostname", ""),
             "actor": planned.get("actor") or {},
             "reason": args["reason"],
         }
@@ -123,6 +130,24 @@ class ActionModule(ActionBase):
                 return dict(json.loads(outcome))
             if alive.strip() == "gone":
                 return _lost(started, "its process is gone without a result")
+
+    def _close(
+        self, started: dict[str, Any], ended: dict[str, Any], directory: str, task_vars: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Say in a few lines how it ended, bring the report here if that is wanted, and name both places."""
+        host = task_vars.get("inventory_hostname", "")
+        where = Kept(self._low_level_execute_command, started["directory"])
+        try:
+            summary = where.wait(int((started.get("process") or {}).get("pid") or 0))
+            here = where.fetch(directory, f"{host}-{ended['run']}") if directory else ""
+        except (AnsibleConnectionFailure, OSError, ValueError) as error:
+            summary, here = where.summary, ""
+            display.warning(f"the report of run {ended['run']} could not be brought here: {error}")
+        progress = Progress(host, display)
+        for line in closing(ended, summary, where.report, here):
+            progress.say(line, "green" if ended["outcome"] == "done" else "yellow")
+        stats = {name: ended.get(name) for name in ("run", "runbook", "outcome", "head")}
+        return {"report": where.report, "report_here": here, "stats": {host: {**stats, "report": here or where.report}}}
 
     def _reset(self) -> None:
         try:

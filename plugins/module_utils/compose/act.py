@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import traceback
 from typing import Any, Callable
 
 from ..errors import Refused, RunbookError
@@ -39,6 +40,7 @@ def main() -> None:
     clock = platform.host.clock
     result = act(platform, request, clock, _interruptible)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    write_reports(platform, request, clock)
     if result["outcome"] in ("done", "kept") and request["runbook"] != "retire":
         keep_warm(platform, request, clock)
 
@@ -64,7 +66,8 @@ def act(
         else:
             refuse_dead_run(dead)
         observed = platform.describe()
-        checks.gate(checks.go_no_go(observed, request["settings"]))
+        gates = checks.go_no_go(observed, request["settings"])
+        checks.gate(gates)
         plan, release = make_plan(observed, {**request, "settings_digest": platform.host.settings_digest})
         engine.same_plan(request["plan"], plan)
         start = plan["from"]["release"] if plan["from"] else None
@@ -82,8 +85,8 @@ def act(
             probing=lambda entrances, token, slow: prober(entrances, token, slow, clock),
         )
         on_begin(context)
-        who = {name: request.get(name) for name in ("actor", "reason", "environment")}
-        return engine.perform(context, plan, observed["releases"].get(start or ""), who)
+        who = {name: request.get(name) for name in ("actor", "reason", "environment", "target")}
+        return engine.perform(context, plan, observed["releases"].get(start or ""), {**who, "checks": gates})
     except RunbookError as error:
         return _not_begun(journal, request, error)
     except Exception as error:
@@ -92,6 +95,18 @@ def act(
         return _not_begun(journal, request, engine.defect("before the first change", error))
     finally:
         lock.release()
+
+
+def write_reports(platform: ComposePlatform, request: dict[str, Any], clock: Clock) -> None:
+    """What people read about this run, and about any that died before it was reported; the lock is free again."""
+    from ..report.record import write_missing  # not before: users do not wait for this import
+
+    files = platform.host.files
+    hidden = [*request["secrets"].values(), *(login["password"] for login in request["registries"])]
+    try:
+        write_missing(files, platform, platform.host.release, clock, Mask(hidden))
+    except Exception:  # the run is over and recorded; into act.log
+        traceback.print_exc()
 
 
 def prober(entrances: list[dict[str, Any]], token: str, slow_ms: float, clock: Clock) -> Prober:

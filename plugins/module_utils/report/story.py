@@ -40,7 +40,7 @@ def story(facts: Facts) -> dict[str, Any]:
     """
     users_saw = noticed(facts)
     line = headline(facts)
-    if users_saw["noticed"] in PHRASES and facts["outcome"] != "refused":
+    if users_saw["noticed"] in PHRASES and facts["outcome"] != "refused" and facts["from"]:
         line += f". {PHRASES[users_saw['noticed']].capitalize()}"
     return {"headline": line, "happened": happened(facts), "users": users_saw, "undo": undo(facts)}
 
