@@ -46,7 +46,7 @@ class Played:
     seconds: float
     events: list[dict[str, Any]]
     stdout: str
-    files: str  # everything that the runner keeps of it, as AWX would store it
+    kept: str  # everything that the runner keeps of it, as AWX would store it
 
     def result(self, task: str) -> dict[str, Any]:
         """What the last task with this action (``act``, ``compose_info``, …) returned; {} when it did not run."""

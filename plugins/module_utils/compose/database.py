@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import StepFailed
+from ..errors import RunbookError, StepFailed
 from .host import Host, is_running, service_of
 
 ALEMBIC = "select string_agg(version_num, ',' order by version_num) from alembic_version"
 CONNECTIONS = (
     "select count(*), current_setting('max_connections') from pg_stat_activity where backend_type = 'client backend'"
 )
+REMEMBERED = "base/schema.json"
 
 # The official image's own variables name user and database; what was declared comes first. The query is an argument
 # of the shell, never a part of its program.
@@ -32,6 +33,30 @@ def schema_revision(host: Host) -> str | None:
     if not declared:
         return None
     return ask(host, declared, declared.get("query") or ALEMBIC, missing_table_is_none=True) or None
+
+
+def remember_schema(host: Host) -> None:
+    """Keep the live revision where it can be read when the database does not answer."""
+    try:
+        revision = schema_revision(host)
+    except RunbookError:
+        return
+    if revision:
+        host.files.write_json(REMEMBERED, {"revision": revision})
+
+
+def last_known_schema(host: Host) -> tuple[str | None, str]:
+    """The live revision, or the one remembered and why it could not be read.
+
+    A release that takes the last connection of the database, or fells it, must not take the way back too.
+    """
+    try:
+        return schema_revision(host), ""
+    except RunbookError as error:
+        known = host.files.read_json(REMEMBERED)
+        if not known:
+            raise
+        return str(known["revision"]), error.detail
 
 
 def ask(host: Host, declared: Mapping[str, Any], query: str, missing_table_is_none: bool = False) -> str | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import RunbookError
 from ..run.contract import SLOTS, Observation
-from .database import schema_revision
+from .database import last_known_schema
 from .edge import Edge
 from .host import Host, is_healthy, is_running, service_of
 
@@ -24,7 +24,7 @@ MIN_FREE_MIB = 512
 def describe(host: Host, edge: Edge) -> Observation:
     """The observation of ``run.contract``. What does not depend on each other is asked at once."""
     with ThreadPoolExecutor(4) as pool:
-        schema = pool.submit(schema_revision, host)
+        schema = pool.submit(last_known_schema, host)
         ours = pool.submit(host.containers, f"steady.service={host.service}")
         base = pool.submit(host.base_containers)
         seen = pool.submit(edge.observe)
@@ -41,7 +41,8 @@ def describe(host: Host, edge: Edge) -> Observation:
             "slots": slots,
             "jobs": _jobs(ours.result()),
             "releases": releases,
-            "schema": schema.result(),
+            "schema": schema.result()[0],
+            "schema_unread": schema.result()[1],
             "drift": drift,
             "checks": _checks(host),
         }
@@ -137,7 +138,7 @@ def _existing(path: str) -> str:
 
 def _free(host: Host, where: str, name: str) -> dict[str, Any]:
     free = shutil.disk_usage(where).free // 2**20
-    wanted = int(host.settings.get("min_free_mib") or MIN_FREE_MIB)
+    wanted = int(host.settings.get("min_free_mib", MIN_FREE_MIB))
     short = free < wanted
     return {
         "name": name,

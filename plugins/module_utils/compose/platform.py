@@ -18,6 +18,7 @@ from ..run.files import Files
 from ..verify.watch import Sample
 from . import base, observe, slots
 from .archive import unpack
+from .database import remember_schema
 from .docker import Docker
 from .edge import Edge
 from .edge_container import check_free
@@ -81,7 +82,9 @@ class ComposePlatform:
         return base.start_base(self.host, release, progress)
 
     def run_job(self, release: Release, service: str, progress: Progress) -> Evidence:
-        return base.run_job(self.host, release, service, progress)
+        done = base.run_job(self.host, release, service, progress)
+        remember_schema(self.host)
+        return done
 
     def end_jobs(self, seconds: float, progress: Progress) -> Evidence:
         return base.end_jobs(self.host, seconds, progress)
@@ -136,6 +139,7 @@ class ComposePlatform:
         if idle:
             host.save_slot(beside, {**idle, "warm_until": warm_until if warm else None})
         edge = self.edge.ensure(self._spec(release, None))
+        remember_schema(host)
         host.files.remove("incoming")
         return {"changed": True, "edge": edge, "warm_until": warm_until if warm and idle else None}
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import Refused
 from .contract import Observation, other
+from .variables import meant
 
 Check = dict[str, Any]
 
@@ -32,7 +33,7 @@ def go_no_go(observed: Observation, settings: Mapping[str, Any], last: Mapping[s
         _check("backup_age", "not_configured", "no backups are configured"),
         _check("ci", "not_configured", "no CI is configured"),
     ]
-    return [_mandated(check, mandatory) for check in checks]
+    return [*(_mandated(check, mandatory) for check in checks), *_missing(checks, mandatory)]
 
 
 def gate(checks: Iterable[Check]) -> None:
@@ -62,6 +63,20 @@ def _mandated(check: Check, mandatory: set[str]) -> Check:
     }
 
 
+def _missing(checks: Iterable[Check], mandatory: set[str]) -> list[Check]:
+    """A misspelled name must not be taken for a check that is well."""
+    names = [check["name"] for check in checks]
+    return [
+        _check(
+            name,
+            "no_go",
+            f"service_mandatory_checks asks for {name}, which is no check{meant(name, names)}",
+            f"Correct service_mandatory_checks. There are: {', '.join(names)}.",
+        )
+        for name in sorted(mandatory - {*names, "last_run"})
+    ]
+
+
 def _serving(observed: Observation) -> Check:
     live = observed["live"]
     if not live:
@@ -85,6 +100,9 @@ def _last(entry: Mapping[str, Any]) -> Check:
 def _schema(observed: Observation, settings: Mapping[str, Any]) -> Check:
     if not settings.get("schema"):
         return _check("schema", "not_configured", "no schema is declared (service_schema)")
+    if observed.get("schema_unread"):
+        # A database that does not answer may be what a rollback is for.
+        return _check("schema", "go", f"schema {observed['schema']} was live at last; {observed['schema_unread']}")
     return _check("schema", "go", f"schema {observed['schema'] or 'none yet'} is live")
 
 

@@ -21,6 +21,7 @@ evidence (a dict with at least ``changed``). Called again after a kill it finish
      "releases": {id: {"version", "previous", "schema", "commit", "images", "jobs_done", "strategy", "workers"}},
      "jobs": [{"release": id, "service": name}], # one-off services whose containers are there, at work or ended
      "schema": revision | None,                  # what the database says now; None when none is declared
+     "schema_unread": why | "",                  # the database does not answer: "schema" is what it said at last
      "drift": [sentence, ...],                   # what is not as we left it
      "checks": [{"name", "status", "detail", "next_step"}, ...]}   # what only the platform can see
 """
