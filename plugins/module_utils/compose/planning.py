@@ -14,20 +14,22 @@ from ..run import checks
 from ..run.clock import Clock
 from ..run.contract import Observation, Release
 from ..run.files import Files
-from ..run.journal import Journal, unfinished
+from ..run.journal import Journal, at_work, unfinished
 from ..run.ledger import Ledger
-from ..run.lock import HostLock, busy
+from ..run.lock import busy
 from ..run.plan import Plan, describe_steps
 from ..run.recover import ways
 from ..run.runbooks import make_plan
 from .act import refuse_dead_run
 from .archive import keep
 from .platform import ComposePlatform
+from .settings import checked
 
 
 def plan_runbook(params: Mapping[str, Any], scratch: str, stays: bool) -> dict[str, Any]:
     """What module ``compose_plan`` answers. *stays* is false in check mode: then nothing stays on the host."""
-    platform = ComposePlatform.open({**params, "service": params["settings"]["name"]})
+    params = checked(params)
+    platform = ComposePlatform.open(params)
     runbook, options = params["runbook"], params["options"]
     clock, files = platform.host.clock, platform.host.files
     joined = _present_run(files, clock, runbook)
@@ -87,7 +89,7 @@ def told(observed: Observation) -> Observation:
 
 def _present_run(files: Files, clock: Clock, runbook: str) -> dict[str, Any] | None:
     """Refuse beside a run that is at work or dead; a rollback joins one that watches instead."""
-    held, present = HostLock(files, clock).holder(), unfinished(files, clock)
+    held, present = at_work(files, clock), unfinished(files, clock)
     if not held:
         if runbook not in ("preflight", "recover"):
             refuse_dead_run(present)

@@ -16,12 +16,16 @@ import json
 import re
 from typing import Any
 
+from ..errors import TimedOut
 from ..verify.mask import Mask
 from .clock import Clock
 from .files import Files
 from .ledger import Ledger
+from .lock import HostLock
+from .waiter import wait_for
 
 CURRENT = "run.current"
+LETTING_GO = 15.0  # seconds: longer than Docker takes to stop a container
 RUN_ID = re.compile(r"^[0-9]{8}T[0-9]{6}-[a-z_]+-[0-9a-f]{6}$")
 
 
@@ -82,6 +86,23 @@ def unfinished(files: Files, clock: Clock) -> Journal | None:
     ended = journal.result() or Ledger(files).last() or {}
     over = ended.get("run") == name and ended.get("outcome") != "stuck"
     return None if over or journal.intent() is None else journal
+
+
+def at_work(files: Files, clock: Clock) -> dict[str, Any] | None:
+    """Who holds the lock, or None. A run that has its result, or ends its warm window, is waited for: it lets go soon."""
+    lock = HostLock(files, clock)
+
+    def settled() -> tuple[bool, Any]:
+        held = lock.holder()
+        name = str((held or {}).get("run"))
+        over = bool(RUN_ID.match(name)) and Journal(files, name, clock).result() is not None
+        return not over, held
+
+    try:
+        held: dict[str, Any] | None = wait_for(settled, what="the run lets go", timeout=LETTING_GO, clock=clock)
+    except TimedOut as error:
+        return dict(error.last_seen)
+    return held
 
 
 def bury(files: Files, clock: Clock, by: str, dead: Journal) -> None:
