@@ -54,7 +54,7 @@ class Kept:
         return self.summary
 
     def fetch(self, directory: str, name: str) -> str:
-        """Bring what there is to *directory* here, and return where the report is; by the shell, so that become works."""
+        """Bring what there is to *directory* here and return where the report is; by the shell, for become's sake."""
         target = Path(os.path.expanduser(directory))
         target.mkdir(parents=True, exist_ok=True)
         for file in FILES:

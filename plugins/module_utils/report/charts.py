@@ -68,7 +68,7 @@ def chart(name: str, title: str, description: str, unit: str, frame: Frame, seri
 
 def nice(most: float) -> float:
     """The end of a scale that holds *most*: 1, 2 or 5 times a power of ten."""
-    if most <= 0:
+    if most < 1e-6:
         return 1.0
     power = 10.0 ** math.floor(math.log10(most))
     return next((step * power for step in (1, 2, 5, 10) if most <= step * power), 10 * power)

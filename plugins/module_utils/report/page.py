@@ -187,7 +187,8 @@ def _watch(facts: Facts) -> Html:
         return Html("")
     figures, limits, excluded = watch["figures"], watch["limits"], watch["excluded"]
     names = (
-        ("errors_percent", "Requests that failed", "{:g}%"),
+        ("errors_percent", "Requests that failed or waited too long", "{:g}%"),
+        ("overdue", "Of them, still open after too long a wait", "{:,.0f}"),
         ("p50_ms", "Half of the requests took at most (p50)", "{:,.0f} ms"),
         ("p95_ms", "95 of 100 requests took at most (p95)", "{:,.0f} ms"),
         ("p99_ms", "99 of 100 requests took at most (p99)", "{:,.0f} ms"),
@@ -196,11 +197,12 @@ def _watch(facts: Facts) -> Html:
     rows = []
     for name, said, form in names:
         seen = form.format(figures[name]) if name in figures else "not seen"
-        limit = form.format(limits[name]) if name in limits else "no limit"
+        limit = form.format(limits[name]) if name in limits else "" if name == "overdue" else "no limit"
         if name in figures or name in limits:
             rows.append((said, seen, limit))
     for name, bound in excluded.items():
-        rows.append((f"{name}: a share above this is excluded", f"{bound:g}%", ""))
+        what = "Requests that fail" if name == "errors" else f"Requests over the limit of {name}"
+        rows.append((f"{what}: with 95% confidence at most", f"{bound:g}%", ""))
     colour, verdict = VERDICTS.get(watch["outcome"], ("some", watch["outcome"].capitalize()))
     seen = f"{count(figures.get('requests', 0), 'request')} of users in {duration(figures.get('seconds', 0))}"
     reasons = h("<ul>{}</ul>\n", [h("<li>{}</li>", reason) for reason in watch["reasons"]]) if watch["reasons"] else ""
@@ -291,7 +293,7 @@ def _record(facts: Facts) -> Html:
     head = f"{facts['head']['seq']}:{facts['head']['hash']}" if facts["head"]["hash"] else ""
     who = facts["user"] + (f" on {facts['controller']}" if facts["controller"] else "")
     check = h(
-        '<p>That nobody changed the record since:</p>\n<code class="command">{}</code>\n',
+        '<p>This checks that nobody has changed the record since:</p>\n<code class="command">{}</code>\n',
         command(facts, "history", verify="true", head=head),
     )
     return section(

@@ -189,7 +189,7 @@ def _users(facts: Facts, touched: float) -> tuple[str, str]:
         parts.append(f"before it, {before[1]:,.0f} of {before[0]:,.0f} did")
     usual = before[1] / before[0] if before[0] else 0.0
     more = any(chance(errors, requests, usual) < NOT_MORE for requests, errors in (new, rest) if requests)
-    return "yes" if more else "little", f"{'; '.join(parts)}."
+    return "yes" if more else "little", f"{'; '.join(parts)}." + ("" if more else " That is no more than usual.")
 
 
 def _sum(totals: Iterable[dict[str, float]]) -> tuple[float, float]:

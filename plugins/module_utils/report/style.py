@@ -81,6 +81,7 @@ svg{display:block}
 color:var(--soft)}
 .key i{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin-right:.4em}
 .key .blue{background:var(--blue)}.key .green{background:var(--green)}.key .edge{background:var(--edge)}
+.wide+.wide{margin-top:1.2em}
 details{margin:.5em 0}summary{cursor:pointer;color:var(--blue)}
 footer{color:var(--soft);font-size:.9rem}
 @media (max-width:640px){h1{font-size:1.3rem}section{padding:14px}ol.stages li{grid-template-columns:1fr 4.5em}
