@@ -15,6 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.steady.runbooks.plugins.module_utils.errors import Refused
+from ansible_collections.steady.runbooks.plugins.module_utils.run.variables import check_value
 from ansible_collections.steady.runbooks.plugins.plugin_utils.manifests import find_manifest
 from ansible_collections.steady.runbooks.plugins.plugin_utils.source import commit_of, pack
 
@@ -93,6 +94,9 @@ class ActionModule(ActionBase):
         asked = {name: args[name] for name in ("version", "image", "images", "promoted") if args[name]}
         if args["runbook"] not in ("apply_update", "preflight"):
             return None
+        # What stands in the inventory has not met the guard.
+        for name in ("version", "image", "images", "commit"):
+            check_value(name, args[name])
         if not asked:
             if args["runbook"] == "preflight":
                 return None

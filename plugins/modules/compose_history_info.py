@@ -103,6 +103,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.arguments import SERVICE, fail
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.platform import ComposePlatform
+from ansible_collections.steady.runbooks.plugins.module_utils.compose.settings import checked
 from ansible_collections.steady.runbooks.plugins.module_utils.errors import RunbookError
 from ansible_collections.steady.runbooks.plugins.module_utils.run.history import history
 
@@ -120,7 +121,7 @@ def main() -> None:
     )
     asked = {name: module.params[name] for name in ("verify", "head", "limit", "since")}
     try:
-        told = history(ComposePlatform.open(module.params).host.files, **asked)
+        told = history(ComposePlatform.open(checked(module.params, references=False)).host.files, **asked)
     except RunbookError as error:
         fail(module, error)
     module.exit_json(changed=False, **told)

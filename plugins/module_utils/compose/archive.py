@@ -13,25 +13,39 @@ import tarfile
 from ..errors import Refused
 from ..run.contract import Release
 from ..run.files import Files
+from ..run.variables import shown
 
 
 def unpack(archive: str, where: str) -> None:
     """Unpack an archive that the controller made; a member that would leave *where* is an error."""
-    with tarfile.open(archive) as tar:
-        for member in tar.getmembers():
-            target = os.path.normpath(os.path.join(where, member.name))
-            if not (target + os.sep).startswith(where + os.sep) or not (
-                member.isfile() or member.isdir() or member.issym()
-            ):
-                raise Refused(
-                    f"the source archive has a member that does not belong there: {member.name}",
-                    code="source_invalid",
-                    next_step="Remove it from service_source.",
-                )
-        extract = (
-            functools.partial(tar.extractall, filter="data") if hasattr(tarfile, "data_filter") else tar.extractall
-        )
-        extract(where)
+    try:
+        with tarfile.open(archive) as tar:
+            for member in tar.getmembers():
+                if not _belongs(member, where):
+                    raise _refused(f"has a member that does not belong there: {shown(member.name)}")
+            extract = (
+                functools.partial(tar.extractall, filter="data") if hasattr(tarfile, "data_filter") else tar.extractall
+            )
+            extract(where)
+    except tarfile.TarError as error:
+        raise _refused(f"cannot be unpacked: {error}") from None
+
+
+def _belongs(member: tarfile.TarInfo, where: str) -> bool:
+    """Whether a member is ordinary and stays inside, and what it points to as well."""
+    paths = [os.path.join(where, member.name)]
+    if member.issym():
+        paths.append(os.path.join(where, os.path.dirname(member.name), member.linkname))
+    inside = all((os.path.normpath(path) + os.sep).startswith(where + os.sep) for path in paths)
+    return inside and (member.isfile() or member.isdir() or member.issym())
+
+
+def _refused(problem: str) -> Refused:
+    return Refused(
+        f"the source archive {problem}",
+        code="source_invalid",
+        next_step="Take it out of service_source and run again: action steady.runbooks.plan packs the archive.",
+    )
 
 
 def keep(files: Files, archive: str, release: Release) -> None:

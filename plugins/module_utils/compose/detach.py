@@ -25,6 +25,7 @@ from ..run.clock import Clock
 from ..run.files import Files
 from ..run.journal import RUN_ID, Journal, at_work
 from ..run.lock import busy, process_identity
+from .settings import checked
 
 # The archive is put on the path here: in PYTHONPATH, Python would run what Ansible has in it for itself.
 KEPT = 3
@@ -33,6 +34,7 @@ _START = "import importlib, sys; sys.path.insert(0, sys.argv[2]); importlib.impo
 
 def start_run(params: Mapping[str, Any], act: str) -> dict[str, Any]:
     """Start module *act* (its full name) for these parameters and return ``{"run", "directory", "process"}``."""
+    params = checked(params)
     files = _files(params)
     run = _run_id(params["run"])
     held = at_work(files, Clock())
@@ -75,7 +77,7 @@ def _in_memory(request: Mapping[str, Any]) -> BinaryIO:
 
 def join_run(params: Mapping[str, Any]) -> dict[str, Any]:
     """Ask the run that watches to go back, and answer with where to follow it."""
-    files = _files(params)
+    files = _files(checked(params))
     run = _run_id(params["join"])
     journal = Journal(files, run, Clock())
     journal.request_return({"actor": params["actor"], "reason": params["reason"], "run": params["run"]})

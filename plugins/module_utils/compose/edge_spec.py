@@ -102,10 +102,8 @@ class EdgeSpec:
                 f"at most {PAGE_BYTES} bytes",
             )
         for cidr in self.trusted:
-            try:
-                ipaddress.ip_network(cidr)
-            except ValueError:
-                raise _refused("service_edge_trusted", cidr, "networks as 10.0.0.0/8 or 2001:db8::/32") from None
+            if not is_network(cidr):
+                raise _refused("service_edge_trusted", cidr, "networks as 10.0.0.0/8 or 2001:db8::/32")
         self._check_ports()
 
     def _check_ports(self) -> None:
@@ -119,11 +117,8 @@ class EdgeSpec:
                 raise _refused(f"service of {where}", port.service, "a compose service's name of at most 55 characters")
             if not (1 <= port.published <= 65535 and 1 <= port.target <= 65535):
                 raise _refused(where, f"{port.published}:{port.target}", "two port numbers, 1 to 65535")
-            if port.host_ip:
-                try:
-                    ipaddress.ip_address(port.host_ip)
-                except ValueError:
-                    raise _refused(f"address of {where}", port.host_ip, "an IP address of the host") from None
+            if port.host_ip and ("/" in port.host_ip or not is_network(port.host_ip)):
+                raise _refused(f"address of {where}", port.host_ip, "an IP address of the host")
             if (port.host_ip, port.published) in seen:
                 raise _refused(where, f"{seen[port.host_ip, port.published].service}, {port.service}", "one service")
             seen[port.host_ip, port.published] = port
@@ -179,6 +174,14 @@ class Traffic:
             raise _refused("edge map", entries, "the keys live, canary and share")
         canary = entries["canary"]
         return cls(entries["live"], "" if canary == "none" else canary, int(entries["share"]))
+
+
+def is_network(text: Any) -> bool:
+    """Whether *text* is a network such as 10.0.0.0/8. A scope (``fe80::1%…``) could hold anything, and is none."""
+    try:
+        return isinstance(text, str) and "%" not in text and bool(ipaddress.ip_network(text))
+    except ValueError:
+        return False
 
 
 def map_text(traffic: Traffic) -> str:

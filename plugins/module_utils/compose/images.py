@@ -14,6 +14,7 @@ from typing import Any, Callable
 from urllib.parse import quote
 
 from ..errors import CommandFailed, Refused, RunbookError
+from ..run.variables import IMAGE, shown
 from .docker import Docker
 from .model import Model, image_of, registry_of, repository, services, unescape
 from .registry import digest_of, pull
@@ -124,9 +125,9 @@ def image_override(model: Mapping[str, Any], reference: str, roles: Mapping[str,
 
 
 def _checked(reference: Any) -> str:
-    if not isinstance(reference, str) or not re.match(r"^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}$", reference):
+    if not isinstance(reference, str) or len(reference) > 512 or not re.fullmatch(IMAGE, reference):
         raise Refused(
-            f"{str(reference)[:80]!r} is no image reference",
+            f"{shown(reference)} is no image reference",
             code="image_invalid",
             next_step="Write it as REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@sha256:DIGEST.",
         )

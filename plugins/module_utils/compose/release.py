@@ -17,12 +17,13 @@ from .archive import unpack
 from .base import has
 from .config import overlooked, source_files
 from .digest import changed
+from .edge_spec import PAGE_BYTES, EdgePort, EdgeSpec
 from .images import apply_images, ensure_present, image_override, image_tests, resolve
-from .model import services
+from .model import Understanding, services
 from .names import EDGE_IMAGE
 from .platform import ComposePlatform
 from .render import ANCHOR, Paths, base_model
-from .understand import understand
+from .understand import near, understand
 
 
 def new_release(platform: ComposePlatform, params: Mapping[str, Any], observed: Observation, scratch: str) -> Release:
@@ -51,6 +52,7 @@ def new_release(platform: ComposePlatform, params: Mapping[str, Any], observed: 
         tests = image_tests(platform.host.docker, mute)
         understanding = understand(model, settings, source=source, image_tests=tests)
     understanding.refuse()
+    check_edge(platform.host.service, settings, understanding, source)
     platform.check_ports(understanding)
     paths = Paths(source, source, platform.host.files.path("base/source"))
     base = base_model(model, understanding, paths=paths, anchor_image=EDGE_IMAGE)
@@ -84,6 +86,44 @@ def new_release(platform: ComposePlatform, params: Mapping[str, Any], observed: 
         ],
         "previous": None,
     }
+
+
+def check_edge(service: str, settings: Mapping[str, Any], understanding: Understanding, source: str) -> None:
+    """Refuse before anything changes what the edge would refuse in the middle of a run."""
+    ports = understanding.edge_ports
+    if not ports:
+        raise Refused(
+            "no web service publishes a port, so there is nothing that could be switched",
+            code="no_entrance",
+            next_step="Publish the port where users come in (`ports` in the compose file), or correct service_roles: "
+            + ", ".join(f"{member.name} is taken for {member.role}" for member in understanding.services.values())
+            + ".",
+        )
+    EdgeSpec(
+        service=service,
+        image=settings["edge_image"],
+        ports=tuple(EdgePort(port.host_ip, port.published, name, port.target, port.mode) for name, port in ports),
+        probe_token="-" * 16,  # it has its own when it is made
+        trusted=tuple(settings["edge_trusted"]),
+        hold_seconds=settings["hold_seconds"],
+        maintenance_html=_page(settings["edge_maintenance"], source),
+    ).check()
+
+
+def _page(name: str, source: str) -> str:
+    """The maintenance page, or "" without one."""
+    if not name:
+        return ""
+    try:
+        with open(os.path.join(source, name), "rb") as file:
+            content = file.read(PAGE_BYTES + 1)
+        return content.decode(errors="strict" if len(content) <= PAGE_BYTES else "replace")
+    except OSError:
+        pages = [one for one in source_files(source) if one.endswith((".html", ".htm"))]
+        problem, step = "is not in service_source", near(name, pages)
+    except UnicodeDecodeError:
+        problem, step = "is no UTF-8 text", "Save it as UTF-8."
+    raise Refused(f"service_edge_maintenance names {name}, which {problem}", code="invalid_setting", next_step=step)
 
 
 def state_changes(present: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:

@@ -19,13 +19,14 @@ from ..run.verification import check_release
 from ..verify.smoke import check_log_errors
 from .planning import brief, told
 from .platform import ComposePlatform
+from .settings import checked
 
 LOG_ERRORS = 5
 
 
 def status(params: Mapping[str, Any]) -> dict[str, Any]:
     """What module ``compose_info`` answers."""
-    platform = ComposePlatform.open(params)
+    platform = ComposePlatform.open(checked(params, references=False))
     host = platform.host
     observed = platform.describe()
     live = observed["live"]
@@ -43,7 +44,7 @@ def status(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def verified(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Smoke tests and version through the edge, and the log since the live release started; all must be well."""
-    platform = ComposePlatform.open(params)
+    platform = ComposePlatform.open(checked(params))
     live = platform.edge.traffic().live
     record = platform.host.release(platform.host.slot(live).get("release") or "") if live in ("blue", "green") else None
     if not record:

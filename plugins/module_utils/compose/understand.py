@@ -236,6 +236,15 @@ def _check_settings(bodies: Mapping[str, Any], settings: Mapping[str, Any]) -> I
     for name, role in (settings.get("roles") or {}).items():
         if role not in ROLES:
             yield Finding("unknown_role", str(name), f"service_roles gives {name} the role {role}.", near(role, ROLES))
+    published = {str(port.get("published")) for body in bodies.values() for port in body.get("ports") or []}
+    for number in settings.get("edge_tcp_ports") or ():
+        if str(number) not in published:
+            yield Finding(
+                "unknown_port",
+                "",
+                f"service_edge_tcp_ports names {number}, which no service publishes.",
+                near(str(number), published),
+            )
     for program, action in (settings.get("labels") or {}).items():
         if program not in FOREIGN:
             yield Finding(

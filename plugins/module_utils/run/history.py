@@ -21,6 +21,10 @@ _FORMATS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S")
 
 def history(files: Files, verify: bool, head: str, limit: int, since: str) -> dict[str, Any]:
     """The newest *limit* entries *since* a time (UTC), with ``verified`` when asked for or when a *head* is given."""
+    if limit < 1:
+        raise Refused(
+            f"limit is {limit}, and the least is 1", code="bad_limit", next_step="Give -e limit=20, or leave it out."
+        )
     ledger = Ledger(files)
     begin = _time(since) if since else 0.0
     entries = [entry for entry in ledger.entries() if entry.get("time", 0) >= begin][-limit:]

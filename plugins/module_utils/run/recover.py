@@ -13,6 +13,7 @@ from ..errors import Refused
 from . import plan as plans
 from .contract import Observation, Release
 from .schema import survives
+from .variables import shown
 
 Intent = Mapping[str, Any]
 
@@ -24,6 +25,12 @@ def plan(
 
     *direction* is ``finish``, ``back`` or ``auto``: the safe one of both.
     """
+    if direction not in ("auto", "finish", "back"):
+        raise Refused(
+            f"direction is {shown(direction)}, which is none",
+            code="invalid_variable",
+            next_step="Give -e direction=auto, finish or back.",
+        )
     dead = root(dead) if dead else None
     if not dead:
         raise Refused(

@@ -18,11 +18,10 @@ from typing import Any, Callable, Optional
 
 from ..errors import RunbookError
 from ..run.clock import Clock
-from . import fields
 from .http import Address, Response, request
 from .mask import Mask
-from .pointer import find, is_pointer, parse, same
-from .smoke_data import REFERENCE, SERVICE, SmokeTest, parse_smoke_tests
+from .pointer import find, parse, same
+from .smoke_data import REFERENCE, SmokeTest, parse_smoke_tests, parse_version_endpoint
 
 __all__ = [
     "check_log_errors",
@@ -70,20 +69,6 @@ def run_smoke_tests(
         results.append(mask.data(result))
     # A token that a later test took may stand in the evidence of an earlier one.
     return [mask.data(result) for result in results]
-
-
-def parse_version_endpoint(data: Any, name: str = "service_version_endpoint") -> Mapping[str, Any]:
-    """``{service?, port?, path, field}``: *field* is a key of the answer or a JSON pointer into it."""
-    endpoint = fields.mapping(data, name, ("service", "port", "path", "field"), ("path", "field"))
-    fields.text(endpoint["path"], f"{name}.path", 2000, r"/[^#]*", "a path that starts with '/' and has no '#'")
-    fields.text(endpoint["field"], f"{name}.field", 500)
-    if endpoint["field"].startswith("/") and not is_pointer(endpoint["field"]):
-        raise fields.refuse(f"{name}.field", "must be a key or a JSON pointer such as /build/version")
-    if endpoint.get("service") is not None:
-        fields.text(endpoint["service"], f"{name}.service", 63, SERVICE, "the name of a service")
-    if endpoint.get("port") is not None:
-        fields.whole(endpoint["port"], f"{name}.port", 1, 65535)
-    return endpoint
 
 
 def check_version(

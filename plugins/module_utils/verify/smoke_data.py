@@ -75,6 +75,20 @@ def parse_smoke_tests(
     return tuple(tests)
 
 
+def parse_version_endpoint(data: Any, name: str = "service_version_endpoint") -> Mapping[str, Any]:
+    """``{service?, port?, path, field}``: *field* is a key of the answer or a JSON pointer into it."""
+    endpoint = fields.mapping(data, name, ("service", "port", "path", "field"), ("path", "field"))
+    fields.text(endpoint["path"], f"{name}.path", 2000, r"/[^#]*", "a path that starts with '/' and has no '#'")
+    fields.text(endpoint["field"], f"{name}.field", 500)
+    if endpoint["field"].startswith("/") and not is_pointer(endpoint["field"]):
+        raise fields.refuse(f"{name}.field", "must be a key or a JSON pointer such as /build/version")
+    if endpoint.get("service") is not None:
+        fields.text(endpoint["service"], f"{name}.service", 63, SERVICE, "the name of a service")
+    if endpoint.get("port") is not None:
+        fields.whole(endpoint["port"], f"{name}.port", 1, 65535)
+    return endpoint
+
+
 def references(text: str) -> list[str]:
     """What *text* refers to: names of tokens, and secrets as ``secret:NAME``."""
     return [found.group(1) or "" for found in REFERENCE.finditer(text) if found.group() != "$${"]
