@@ -22,12 +22,13 @@ from ..run.clock import Clock
 from ..run.contract import other
 from ..run.journal import Journal, unfinished
 from ..run.ledger import Ledger
-from ..run.lock import HostLock
+from ..run.lock import HostLock, process_identity
 from ..run.runbooks import make_plan
 from ..run.steps import HANDLERS
 from ..verify.mask import Mask
 from ..verify.proof import Prober, Target
 from .archive import planned_release
+from .leftover import end_leftovers
 from .platform import ComposePlatform
 
 
@@ -63,6 +64,7 @@ def act(
         dead = unfinished(files, clock)
         if request["runbook"] == "recover":
             request["dead"] = dead.intent() if dead else None
+            end_leftovers(request["dead"] or {}, clock)
         else:
             refuse_dead_run(dead)
         observed = platform.describe()
@@ -86,7 +88,8 @@ def act(
         )
         on_begin(context)
         who = {name: request.get(name) for name in ("actor", "reason", "environment", "target")}
-        return engine.perform(context, plan, observed["releases"].get(start or ""), {**who, "checks": gates})
+        who.update(checks=gates, process=process_identity())
+        return engine.perform(context, plan, observed["releases"].get(start or ""), who)
     except RunbookError as error:
         return _not_begun(journal, request, error)
     except Exception as error:

@@ -22,6 +22,7 @@ from ..run.recover import ways
 from ..run.runbooks import make_plan
 from .act import refuse_dead_run
 from .archive import keep
+from .leftover import await_leftovers
 from .platform import ComposePlatform
 from .settings import checked
 
@@ -35,6 +36,9 @@ def plan_runbook(params: Mapping[str, Any], scratch: str, stays: bool) -> dict[s
     joined = _present_run(files, clock, runbook)
     if joined:
         return joined
+    dead = unfinished(files, clock)
+    if dead:
+        await_leftovers(dead.intent() or {}, clock)
     observed = platform.describe()
     found = checks.go_no_go(observed, platform.host.settings, Ledger(files).last())
     seen = {"checks": found, "observed": told(observed), "options": options}
@@ -46,7 +50,6 @@ def plan_runbook(params: Mapping[str, Any], scratch: str, stays: bool) -> dict[s
         from .release import new_release  # a rollback does without the half of our code that this needs
 
         release = new_release(platform, params, observed, scratch)
-    dead = unfinished(files, clock)
     request = {"runbook": runbook, "service": platform.host.service, "release": release, "options": options}
     request["dead"] = dead.intent() if dead else None
     request["settings_digest"] = platform.host.settings_digest

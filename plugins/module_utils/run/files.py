@@ -115,8 +115,7 @@ class Files:
             deep = os.path.relpath(folder, self.root).count(os.sep) >= 1
             folders[:] = [] if deep else [name for name in folders if name != "source"]
             for name in names:
-                process = name[len(NEW) :].partition("-")[0]
-                if name.startswith(NEW) and not os.path.exists(f"/proc/{process}"):
+                if name.startswith(NEW) and not _runs(name[len(NEW) :].partition("-")[0]):
                     os.unlink(os.path.join(folder, name))
 
     def _sync(self, directory: str) -> None:
@@ -125,3 +124,12 @@ class Files:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def _runs(process: str) -> bool:
+    """Whether a process is there, and does not only wait for its parent to notice its end."""
+    try:
+        with open(f"/proc/{process}/stat", encoding="ascii", errors="replace") as stream:
+            return stream.read().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except OSError:
+        return False
