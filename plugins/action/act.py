@@ -22,20 +22,21 @@ from ansible_collections.steady.runbooks.plugins.plugin_utils.progress import Pr
 display = Display()
 
 # One command tells everything new: it answers as soon as the step log has grown past what is known, when the run has
-# ended, or after two seconds; so following costs neither a module call nor a busy loop.
+# ended, or after two seconds; so following costs neither a module call nor a busy loop. What is known is counted in
+# lines: a connection with a terminal (SSH) makes two bytes of each line's end.
 _LOOK = """
 cd {directory} || exit 9
 alive() {{ grep -q '^State:.[^ZX]' /proc/{pid}/status 2>/dev/null; }}
 tries=0
 while [ $tries -lt 20 ]; do
-  size=$(wc -c < steps.jsonl 2>/dev/null || echo 0)
-  if [ "$size" -gt {seen} ] || [ -e result.json ]; then break; fi
+  lines=$(cat steps.jsonl 2>/dev/null | wc -l)
+  if [ "$lines" -gt {seen} ] || [ -e result.json ]; then break; fi
   if ! alive; then break; fi
   sleep 0.1; tries=$((tries+1))
 done
 if alive; then echo alive; else echo gone; fi
 if [ -e result.json ]; then cat result.json | tr '\\n' ' '; fi; echo
-tail -c +$(({seen}+1)) steps.jsonl 2>/dev/null
+tail -n +$(({seen}+1)) steps.jsonl 2>/dev/null
 """
 
 
@@ -111,20 +112,23 @@ class ActionModule(ActionBase):
                     return _lost(started, f"its directory {started['directory']} is gone")
                 if said["rc"] != 0:
                     raise AnsibleConnectionFailure(said.get("stderr", ""))
+                if lost_since:
+                    progress.say("connected again")
                 lost_since = 0.0
             except AnsibleConnectionFailure as error:
+                if not lost_since:
+                    progress.say("connection lost; the run goes on by itself, trying to reach it again")
                 lost_since = lost_since or time.monotonic()
                 if time.monotonic() - lost_since > patience:
                     return _lost(started, f"the connection is lost ({error})")
-                progress.say("connection lost; the run goes on by itself, trying to reach it again")
                 self._reset()
                 time.sleep(min(2.0, patience / 10))
                 continue
             alive, _newline, rest = said["stdout"].partition("\n")
             outcome, _newline, log = rest.partition("\n")
-            whole = log[: log.rfind("\n") + 1]
-            seen += len(whole.encode())
-            for line in whole.splitlines():
+            whole = log[: log.rfind("\n") + 1].splitlines()
+            seen += len(whole)
+            for line in whole:
                 progress.show(json.loads(line))
             if outcome.strip():
                 return dict(json.loads(outcome))
