@@ -12,7 +12,7 @@ from ..errors import StepFailed
 from ..verify.settings import parse_watch
 from .contract import other
 from .engine import Context
-from .switching import end_proof, mark, start_proof, watch_slot
+from .switching import end_proof, mark, start_proof, usable, watch_slot
 from .verification import check_release
 
 JOB_SECONDS = 3600  # as long as a job may take, unless declared otherwise
@@ -80,7 +80,7 @@ def close(context: Context, args: Args) -> Evidence:
 
 
 def handover(context: Context, args: Args) -> Evidence:
-    return context.platform.handover(args["slot"], context.progress)
+    return context.platform.handover(args["slot"], usable(context, args["slot"]))
 
 
 def shift(context: Context, args: Args) -> Evidence:

@@ -13,13 +13,14 @@ from ..verify.judge import baseline_of, fixed_limits
 from ..verify.proof import confirmed
 from ..verify.settings import Watch, parse_proof
 from ..verify.watch import overdue_bound, watch
-from .contract import other
+from .contract import Progress, other
 from .engine import Context, interruption
 from .waiter import wait_for
 
 BASELINE_SECONDS = 120.0
 BEFORE_SECONDS = 0.2  # of probing before the switch, and
 AFTER_SECONDS = 0.3  # after the first answer of the new slot
+LEAST_REQUESTS = 20  # before a share of them says anything
 
 
 def start_proof(context: Context) -> None:
@@ -77,6 +78,27 @@ def _counters(context: Context) -> dict[str, Any] | None:
         return context.platform.counters()
     except RunbookError:
         return None
+
+
+def usable(context: Context, slot: str) -> Progress:
+    """Progress of a step between the switch and the watch that stops it when most requests to *slot* fail by now."""
+    if not context.forward or context.turned:
+        return context.progress
+    begin = context.platform.counters()[slot]
+
+    def progress(text: str) -> None:
+        context.progress(text)
+        now = context.platform.counters()[slot]
+        requests, errors = (now[name] - begin[name] for name in ("requests", "errors"))
+        if requests >= LEAST_REQUESTS and errors > requests / 2:
+            raise StepFailed(
+                f"{errors:.0f} of {requests:.0f} requests failed since the switch",
+                code="unusable",
+                last_seen={"requests": requests, "errors": errors},
+                next_step="The incident record has its logs; mend it in a new release.",
+            )
+
+    return progress
 
 
 def watch_slot(context: Context, slot: str, declared: Watch) -> dict[str, Any]:
