@@ -13,7 +13,7 @@ from .charts import bar
 from .facts import Facts, facts_of
 from .figures import what_users_got
 from .markup import Html, clock, count, date, duration, h, ms
-from .parts import code, facts_list, section, table, word
+from .parts import code, command_line, facts_list, section, table, word
 from .story import NOUNS, WORDS, command, story, version
 from .style import STYLE
 
@@ -71,7 +71,7 @@ def page_of(facts: Facts) -> str:
 def _answers(facts: Facts, told: dict[str, Any]) -> Html:
     colour, outcome = OUTCOMES.get(facts["outcome"], ("some", facts["outcome"] or "no result"))
     users, undo = told["users"], told["undo"]
-    line = h('<code class="command">{}</code>', undo["command"]) if undo["command"] else ""
+    line = command_line(undo["command"]) if undo["command"] else ""
     card = '<section class="{}"><h2>{}</h2><strong>{}</strong><p>{}</p>{}</section>\n'
     return h(
         '<div class="answers">\n{}{}{}</div>\n',
@@ -293,8 +293,8 @@ def _record(facts: Facts) -> Html:
     head = f"{facts['head']['seq']}:{facts['head']['hash']}" if facts["head"]["hash"] else ""
     who = facts["user"] + (f" on {facts['controller']}" if facts["controller"] else "")
     check = h(
-        '<p>This checks that nobody has changed the record since:</p>\n<code class="command">{}</code>\n',
-        command(facts, "history", verify="true", head=head),
+        "<p>This checks that nobody has changed the record since:</p>\n{}",
+        command_line(command(facts, "history", verify="true", head=head)),
     )
     return section(
         "Record",

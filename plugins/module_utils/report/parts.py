@@ -44,5 +44,11 @@ def word(colour: str, said: str) -> Html:
     return h('<span class="word {}">{}</span>', colour, said)
 
 
+def command_line(said: str) -> Html:
+    """A command to copy; broken between its words, not inside an option."""
+    words = [h("{}<span>{}</span>", " " if number else "", one) for number, one in enumerate(said.split(" "))]
+    return h('<code class="command">{}</code>\n', words)
+
+
 def code(said: str) -> Html:
     return h("<code>{}</code>", said) if said else Html("")

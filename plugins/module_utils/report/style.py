@@ -45,6 +45,7 @@ pre{background:var(--greybg);border-radius:6px;padding:10px 12px;margin:.5em 0;w
 overflow-wrap:anywhere}
 dl{display:grid;grid-template-columns:minmax(7.5em,max-content) 1fr;gap:4px 16px;margin:0}
 dt{color:var(--soft)}dd{margin:0}
+.command span{display:inline-block;max-width:100%;overflow-wrap:anywhere}
 table{border-collapse:collapse;width:100%;font-size:.94rem}
 caption{text-align:left;color:var(--soft);padding-bottom:.3em}
 th,td{text-align:left;vertical-align:top;padding:5px 12px 5px 0;border-bottom:1px solid var(--line);
