@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -66,19 +68,23 @@ class Docker:
     ) -> subprocess.CompletedProcess[str]:
         """Like a call, but an exit status other than 0 is the caller's business."""
         try:
-            return subprocess.run(
+            with subprocess.Popen(
                 [self.binary, *arguments],
-                input=stdin,
-                stdin=subprocess.DEVNULL if stdin is None else None,
-                capture_output=True,
+                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 text=True,
                 errors="replace",
-                timeout=timeout,
                 cwd=cwd,
                 env=self.environment,
                 pass_fds=pass_fds,
-                check=False,
-            )
+            ) as process:
+                try:
+                    out, err = process.communicate(stdin, timeout)
+                except BaseException:
+                    _kill(process.pid)
+                    raise
+            return subprocess.CompletedProcess(arguments, process.returncode, out, err)
         except FileNotFoundError:
             raise CommandFailed(
                 "docker is not installed on this host",
@@ -99,6 +105,20 @@ class Docker:
     def lines(self, *arguments: str, **options: Any) -> list[Any]:
         """A call whose output is one JSON document a line (``--format '{{json .}}'``)."""
         return [json.loads(line) for line in self(*arguments, **options).splitlines() if line.strip()]
+
+
+def _kill(pid: int) -> None:
+    """End a command and what it has started: Compose is a process of its own, which would go on without it."""
+    parents: dict[int, int] = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{name}/stat", encoding="ascii", errors="replace") as stream:
+            parents[int(name)] = int(stream.read().rpartition(")")[2].split()[1])
+    family = [pid]
+    for member in family:
+        family += [child for child, parent in parents.items() if parent == member]
+    for member in family:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(member, signal.SIGKILL)
 
 
 def output(said: subprocess.CompletedProcess[str], what: str, accept: Sequence[int] = (0,)) -> str:

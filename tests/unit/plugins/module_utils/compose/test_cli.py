@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.cli import compose, quoted
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.docker import Docker
+from ansible_collections.steady.runbooks.plugins.module_utils.errors import CommandFailed
+from ansible_collections.steady.runbooks.plugins.module_utils.run.lock import is_alive, process_identity
 
 NASTY = "p'a\"s$w\\o #x=1 \nline2 ${HOME} `id` {{ x }}\ttab é"
 
@@ -50,3 +52,10 @@ def test_compose_reads_every_value_as_it_is(value):
 
 def test_quoting_leaves_one_line():
     assert "\n" not in quoted(NASTY)
+
+
+def test_a_command_that_is_too_slow_is_ended_with_all_that_it_has_started(tmp_path):
+    told = tmp_path / "pid"
+    with pytest.raises(CommandFailed, match="did not end"):
+        Docker(binary="/bin/sh").run("-c", f"sleep 60 & echo $! > {told}; wait", timeout=0.5)
+    assert not is_alive(process_identity(int(told.read_text())))
