@@ -71,6 +71,7 @@ def new_release(platform: ComposePlatform, params: Mapping[str, Any], observed: 
         "manifest": manifest,
         "jobs": ordered(jobs, manifest.get("order") or []),
         "jobs_done": [],
+        "self_migrating": any(member.self_migrating for member in understanding.services.values()),
         "base": has(base),
         "strategy": strategy(understanding, settings),
         "workers": bool(understanding.of_role("worker", "scheduler")),

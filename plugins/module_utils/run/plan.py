@@ -191,19 +191,25 @@ def apply_update(
         return live, [], [f"{release['version']} is live already, from the same images, source and settings"]
     slot = other(live) if live else _free(observed, release)
     wanted = (release.get("schema") or {}).get("revision")
-    if current and wanted and wanted != observed["schema"] and release["jobs"]:
-        known = [*observed["releases"].values(), release]
-        if not lives_with(current, wanted, known):
-            if not accept_one_way:
-                raise Refused(
-                    f"there would be no way back: {current['version']} cannot live with schema {wanted}",
-                    code="no_way_back",
-                    last_seen={"schema": observed["schema"], "release": current.get("schema")},
-                    next_step="Split the change into expand and contract, or accept it with -e accept_one_way=true.",
-                )
-            notes.append(
-                f"Point of no return: after the migration to {wanted}, {current['version']} cannot serve again."
+    done = (observed["releases"].get(release["id"]) or {}).get("jobs_done") or []
+    migrates = bool(release.get("self_migrating")) or any(job not in done for job in release["jobs"])
+    known = [*observed["releases"].values(), release]
+    if not migrates and not lives_with(release, observed["schema"], known):
+        raise Refused(
+            f"{release['version']} cannot live with schema {observed['schema']}, and nothing of it changes that",
+            code="schema_incompatible",
+            last_seen={"schema": observed["schema"], "release": release.get("schema")},
+            next_step="Correct schema in its manifest, or apply a release that fits the database.",
+        )
+    if current and wanted and wanted != observed["schema"] and migrates and not lives_with(current, wanted, known):
+        if not accept_one_way:
+            raise Refused(
+                f"there would be no way back: {current['version']} cannot live with schema {wanted}",
+                code="no_way_back",
+                last_seen={"schema": observed["schema"], "release": current.get("schema")},
+                next_step="Split the change into expand and contract, or accept it with -e accept_one_way=true.",
             )
+        notes.append(f"Point of no return: after the migration to {wanted}, {current['version']} cannot serve again.")
     before = current["id"] if current and current["id"] != release["id"] else None
     jobs = tuple(release["jobs"])
     return slot, towards(observed, slot, release, new=True, jobs=jobs, watch=True, previous=before), notes

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.steady.runbooks.plugins.module_utils.errors import Refused
 from ansible_collections.steady.runbooks.plugins.module_utils.run import plan as plans
 from ansible_collections.steady.runbooks.plugins.module_utils.run.runbooks import make_plan
 
@@ -174,3 +175,28 @@ def test_the_run_of_a_job_waits_for_it_by_itself() -> None:
     job = {"release": new["id"], "service": "migrate"}
     steps = dos(plan(observed(ONE, None, live="blue", jobs=[job]), "apply_update", new)["steps"])
     assert "run_job" in steps and "end_jobs" not in steps
+
+
+# -- updates and the schema -------------------------------------------------------------------------------------------
+
+
+def test_an_update_that_does_not_fit_the_database_and_does_not_change_it_is_refused() -> None:
+    """An older version applied again after a migration: its own job has run once and changes nothing any more."""
+    old = migrating("1.1.0")
+    seen = observed(release("1.2.0", schema={"revision": "r3", "compatible": ["r3"]}), None, live="blue", schema="r3")
+    seen["releases"][old["id"]] = {**old, "jobs_done": ["migrate"]}
+    with pytest.raises(Refused) as refused:
+        plan(seen, "apply_update", old)
+    assert refused.value.code == "schema_incompatible"
+    assert "r3" in refused.value.detail
+
+
+@pytest.mark.parametrize("how", [{"jobs": ["migrate"]}, {"self_migrating": True}])
+def test_an_update_without_a_way_back_is_refused_unless_that_is_accepted(how: dict[str, Any]) -> None:
+    new = release("2.0.0", schema={"revision": "r2", "compatible": ["r2"]}, **how)
+    with pytest.raises(Refused) as refused:
+        plan(observed(ONE, live="blue"), "apply_update", new)
+    assert refused.value.code == "no_way_back"
+    planned = plan(observed(ONE, live="blue"), "apply_update", new, accept_one_way=True)
+    assert any("Point of no return" in note for note in planned["notes"])
+    assert "shift green" in dos(planned["steps"])
