@@ -100,6 +100,8 @@ def perform(context: Context, plan: plans.Plan, origin: Release | None, who: dic
     try:
         context.journal.intend(context.intent)
     except OSError as error:
+        # What this cannot withdraw stays: then it is as dead as the one that it was to end.
+        context.journal.withdraw(context.ends)
         raise Refused(
             f"what is to be done cannot be written down: {error}",
             code="state_not_written",

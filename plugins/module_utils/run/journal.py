@@ -44,6 +44,11 @@ class Journal:
         self.files.write_json(f"{self.where}/intent.json", intent)
         self.files.write(CURRENT, self.run + "\n")
 
+    def withdraw(self, dead: Journal | None) -> None:
+        """It did not begin: what was unfinished before it is so again."""
+        if dead and (self.files.read(CURRENT) or b"").decode().strip() == self.run:
+            self.files.write(CURRENT, dead.run + "\n")
+
     def intent(self) -> dict[str, Any] | None:
         return self.files.read_json(f"{self.where}/intent.json")
 
@@ -89,7 +94,7 @@ def unfinished(files: Files, clock: Clock) -> Journal | None:
 
 
 def at_work(files: Files, clock: Clock) -> dict[str, Any] | None:
-    """Who holds the lock, or None. A run that has its result, or ends its warm window, is waited for: it lets go soon."""
+    """Who holds the lock, or None. A run that has its result or ends its warm window is waited for: it lets go soon."""
     lock = HostLock(files, clock)
 
     def settled() -> tuple[bool, Any]:

@@ -57,6 +57,7 @@ class Script:
         self.faults = dict(faults or {})
         self.seen: list[tuple[str, str]] = []  # (what, where): a key of KINDS
         self.broken: set[str] = set()  # calls and writes that fail from now on
+        self.unwritten: set[str] = set()  # writes that failed
         self.interrupt: Callable[[], None] = lambda: None  # what SIGTERM does
         self.quiet = False
 
@@ -73,6 +74,7 @@ class Script:
         """Whatever was wrong is mended."""
         self.faults.clear()
         self.broken.clear()
+        self.unwritten.clear()
         self.seen = []
 
     def point(self, what: str, where: str) -> None:
@@ -92,7 +94,8 @@ class Script:
         elif kind == "defect":
             raise KeyError(f"a defect on purpose in {what}")
         elif kind is not None or (what in self.broken and where in ("enter", "before")):
-            if where == "before":
+            if where in AT_WRITE:
+                self.unwritten.add(what)
                 raise OSError(errno.ENOSPC, "No space left on device", what)
             raise StepFailed(f"{what} fails on purpose ({kind or 'still'})", code="on_purpose")
 

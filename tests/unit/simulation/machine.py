@@ -53,6 +53,8 @@ class Machine:
         """The intent of the run at work, if it is on the disk and says what it has to."""
         run = (self.files.read("run.current") or b"").decode().strip()
         intent = self.files.read_json(f"runs/{run}/intent.json") if run else None
+        if intent and "write intent.json" in self.script.unwritten:
+            intent["direction"] = None  # it turned, and could not write that down
         return intent if intent and intent["run"] == run == self.run_id and "from" in intent and intent["to"] else None
 
     @property
@@ -79,7 +81,7 @@ class Machine:
         """Do a plan as the detached act does; the outcome of a run that is killed is ``killed``."""
         self.runs += 1
         self.runbook = plan["runbook"]
-        self.world.one_way = self.world.one_way or bool(options.get("accept_one_way"))
+        self.world.one_way = bool(options.get("accept_one_way")) or self.world.one_way and self.runbook == "recover"
         with self.script.paused():
             if new:
                 self.files.write_json("incoming/release.json", new)

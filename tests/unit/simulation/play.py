@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.steady.runbooks.plugins.module_utils.errors import Refused
 from ansible_collections.steady.runbooks.plugins.module_utils.run.journal import unfinished
 
 from .machine import Machine, Snapshot
@@ -79,7 +80,18 @@ def judged(machine: Machine, result: Result, before: str | None) -> list[str]:
         wrong.append(f"ended as {result['outcome']}: {result.get('failure') or result}")
     elif serving(machine) != expected[result["outcome"]]:
         wrong.append(f"ended as {result['outcome']}, but {serving(machine)} serves")
+    elif result["outcome"] == "done" and result["runbook"] == "apply_update" and result["from"]:
+        wrong += undoable(machine, result["from"]["release"])
     return wrong
+
+
+def undoable(machine: Machine, before: str) -> list[str]:
+    """An update that was done is undone by one command, or not at all for a reason that was told before."""
+    try:
+        to = machine.plan("rollback", None, {})["to"]["release"]
+    except Refused as error:
+        return [] if error.code == "schema_incompatible" else [f"no way back: {error.detail}"]
+    return [] if to == before else [f"a rollback would go to {to} instead of {before}"]
 
 
 def ended(machine: Machine, result: Result, before: str | None, hopeless: str, **options: Any) -> list[str]:
@@ -98,6 +110,10 @@ def ended(machine: Machine, result: Result, before: str | None, hopeless: str, *
         return [*wrong, *machine.not_whole()]
     if rescue["outcome"] not in ("done", hopeless):
         wrong.append(f"recover ended as {rescue['outcome']}: {rescue.get('failure')}")
+    if rescue["outcome"] == "done":
+        told = (rescue["from" if rescue["rolled_back"] else "to"] or {}).get("release")
+        if serving(machine) != told:
+            wrong.append(f"recover said that {told} serves, but it is {serving(machine)}")
     wrong += machine.remnants()
     return [*wrong, *machine.not_whole()]
 
@@ -114,9 +130,6 @@ def single(machine: Machine, scenario: Scenario, played: Played) -> None:
         dead = unfinished(machine.files, machine.clock)
         left = dead and kind not in ("kill", "fail") and "write" not in where[0]
         wrong = ended(machine, result, before, scenario.outcome)
-        if where == ("write intent.json", "before"):
-            # The turn could not be written down; it goes back all the same.
-            wrong = [one for one in wrong if "the intent says forward" not in one]
         if left:
             wrong.append(f"one fault that a run survives left it {result['outcome']}: {result.get('why')}")
         played.recovered += result["outcome"] in ("killed", "stuck")

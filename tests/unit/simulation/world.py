@@ -94,7 +94,7 @@ class World:
         intent = self.intent()
         if not intent:
             self.wrong.append(f"{what} before any intent was written")
-        elif what == "shift":
+        elif what == "shift" and intent["direction"]:
             end = intent["to"] if intent["direction"] == "forward" else intent["from"]
             if slot != (end or {}).get("slot"):
                 self.wrong.append(f"the intent says {intent['direction']}, but requests are sent to {slot}")
