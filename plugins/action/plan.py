@@ -16,6 +16,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.steady.runbooks.plugins.module_utils.errors import Refused
 from ansible_collections.steady.runbooks.plugins.module_utils.run.variables import check_value
+from ansible_collections.steady.runbooks.plugins.plugin_utils.growth import check_growth
 from ansible_collections.steady.runbooks.plugins.plugin_utils.manifests import find_manifest
 from ansible_collections.steady.runbooks.plugins.plugin_utils.source import commit_of, pack
 
@@ -109,6 +110,7 @@ class ActionModule(ActionBase):
             raise Refused(
                 "service_source is not set", code="no_source", next_step="Set it to the directory of the compose file."
             )
+        check_growth(args["source"])
         promoted = args["promoted"] or {}
         version = args["version"] or promoted.get("version")
         manifest = promoted.get("manifest") or {}

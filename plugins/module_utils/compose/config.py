@@ -161,6 +161,7 @@ def _clean(stderr: str, directory: str, values: Mapping[str, str]) -> str:
             text = text.replace(value, f"${{{name}}}")
     text = _QUOTES.sub(r"\1 (in an env file; not shown)", text)
     text = " ".join(text.replace(": invalid compose project", "").split())
+    text = re.sub(r"^(line \d+: )", r"an env_file, \1", text)  # Compose does not say which
     return text[:600] or "docker compose gave no reason"
 
 

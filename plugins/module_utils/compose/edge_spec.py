@@ -16,6 +16,7 @@ from ..errors import Refused
 SLOTS = ("blue", "green")
 LIVE = (*SLOTS, "hold", "maintenance", "none")
 MODES = ("http", "tcp")
+REPLICAS = 64  # the most containers of one service in a slot
 
 # HAProxy answers with the page out of one buffer (edge_config.BUFFER_BYTES), which the head of the answer shares.
 PAGE_BYTES = 30_000
@@ -93,8 +94,8 @@ class EdgeSpec:
             raise _refused("ports", self.ports, "at least one published port of a web service")
         if not 1 <= self.hold_seconds <= 3600:
             raise _refused("service_hold_seconds", self.hold_seconds, "1 to 3600 seconds")
-        if not 1 <= self.replicas <= 64:
-            raise _refused("replicas", self.replicas, "1 to 64 containers of one service in a slot")
+        if not 1 <= self.replicas <= REPLICAS:
+            raise _refused("replicas", self.replicas, f"1 to {REPLICAS} containers of one service in a slot")
         if len(self.maintenance_html.encode()) > PAGE_BYTES:
             raise _refused(
                 "service_edge_maintenance",
@@ -119,9 +120,13 @@ class EdgeSpec:
                 raise _refused(where, f"{port.published}:{port.target}", "two port numbers, 1 to 65535")
             if port.host_ip and ("/" in port.host_ip or not is_network(port.host_ip)):
                 raise _refused(f"address of {where}", port.host_ip, "an IP address of the host")
-            if (port.host_ip, port.published) in seen:
-                raise _refused(where, f"{seen[port.host_ip, port.published].service}, {port.service}", "one service")
-            seen[port.host_ip, port.published] = port
+            taken = seen.setdefault((port.host_ip, port.published), port)
+            if taken is not port:
+                raise Refused(
+                    f"edge: {where} is taken by {taken.service} and by {port.service}",
+                    code="edge_setting",
+                    next_step="Publish it for one of them only, in `ports` of the compose file.",
+                )
             there = (port.service, port.target, port.mode)
             if behind.setdefault(port.published, there) != there:
                 raise _refused(

@@ -36,6 +36,7 @@ def resolve(docker: Docker, model: Mapping[str, Any], names: Iterable[str]) -> t
     notes: list[str] = []
     silent: dict[str, CommandFailed] = {}
     for image in sorted(set(wanted.values())):
+        _checked(image, " of " + ", ".join(name for name, its in wanted.items() if its == image))
         if _DIGEST.search(image) or _ID.match(image):
             found[image] = image
             continue
@@ -124,10 +125,10 @@ def image_override(model: Mapping[str, Any], reference: str, roles: Mapping[str,
     return apply_images(model, dict.fromkeys(chosen, reference))
 
 
-def _checked(reference: Any) -> str:
+def _checked(reference: Any, users: str = "") -> str:
     if not isinstance(reference, str) or len(reference) > 512 or not re.fullmatch(IMAGE, reference):
         raise Refused(
-            f"{shown(reference)} is no image reference",
+            f"the image {shown(reference)}{users} is no image reference",
             code="image_invalid",
             next_step="Write it as REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@sha256:DIGEST.",
         )

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .edge_spec import REPLICAS
 from .keys import CHANGED, DROPPED, FOREIGN, HARMLESS, KEPT, REFUSED
 from .model import Finding, is_external, mounts_of, networks_of, real_name, unescape
 
@@ -44,6 +45,12 @@ def foreign(name: str, body: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def _has_prefix(label: str, prefixes: tuple[str, ...]) -> bool:
     return any(label.startswith(prefix) if prefix[-1] in "._" else label == prefix for prefix in prefixes)
+
+
+def replicas(body: Mapping[str, Any]) -> int:
+    """How many containers a service has."""
+    value = (body.get("deploy") or {}).get("replicas", body.get("scale"))
+    return 1 if value is None else int(value)
 
 
 def exclusive_because(name: str, body: Mapping[str, Any], role: str, shared: bool, source: str) -> Iterator[str]:
@@ -92,6 +99,15 @@ def refusals(
         return
     if role == "web":
         yield from _ports(name, body)
+    number = replicas(body)
+    least, most = (1, REPLICAS) if role == "web" else (0, 1000)
+    if not least <= number <= most:
+        yield Finding(
+            "replicas",
+            name,
+            f"{name} has {number} replicas; a {role} has {least} to {most} in a slot.",
+            "Correct `deploy: {replicas: N}` or `scale`.",
+        )
     mode = (body.get("deploy") or {}).get("mode")
     if mode not in (None, "", "replicated"):
         yield Finding(

@@ -246,4 +246,5 @@ class ComposePlatform:
             trusted=tuple(settings.get("edge_trusted") or ()),
             hold_seconds=int(settings["hold_seconds"]),
             maintenance_html=(html or b"").decode(errors="replace"),
+            replicas=max([8, *(n for one in (release, beside or {}) for n in (one.get("replicas") or {}).values())]),
         )

@@ -124,7 +124,7 @@ def _page(name: str, source: str) -> str:
         problem, step = "is not in service_source", near(name, pages)
     except UnicodeDecodeError:
         problem, step = "is no UTF-8 text", "Save it as UTF-8."
-    raise Refused(f"service_edge_maintenance names {name}, which {problem}", code="invalid_setting", next_step=step)
+    raise Refused(f"service_edge_maintenance names {name}, which {problem}", code="no_page", next_step=step)
 
 
 def state_changes(present: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:

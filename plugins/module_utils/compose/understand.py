@@ -113,7 +113,7 @@ def _member(
         readiness=_readiness(name, body, role, settings, tuple(image_test)),
         self_migrating=slotted and (name in (settings.get("self_migrating") or ()) or migrates(body)),
         grace_seconds=seconds(body.get("stop_grace_period"), 10.0),
-        replicas=_replicas(body),
+        replicas=limits.replicas(body),
         depends_on={
             other: str((how or {}).get("condition") or "service_started")
             for other, how in sorted((body.get("depends_on") or {}).items())
@@ -125,11 +125,6 @@ def _member(
         },
         removed=tuple(removed),
     )
-
-
-def _replicas(body: Mapping[str, Any]) -> int:
-    value = (body.get("deploy") or {}).get("replicas", body.get("scale"))
-    return 1 if value is None else int(value)
 
 
 def _ports(body: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Port]:

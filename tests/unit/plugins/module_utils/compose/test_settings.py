@@ -48,7 +48,7 @@ def test_a_default_is_the_documented_one(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(SETTINGS))
 def test_a_value_is_of_the_documented_type(name: str) -> None:
     option = role("meta/argument_specs.yml")["argument_specs"]["verify"]["options"][f"service_{name}"]
-    wrong: dict[str, Any] = {"int": 1.5, "str": ["x"], "dict": "x", "list": "x"}
+    wrong: dict[str, Any] = {"int": 1.5, "str": ["x"], "dict": "x", "list": "x", "raw": 5}
     with pytest.raises(Refused) as refused:
         check_settings({"name": "shop", name: wrong[option["type"]]})
     assert refused.value.detail.startswith(f"service_{name}")
