@@ -19,7 +19,7 @@ from ..errors import Refused, RunbookError, StepFailed
 from . import plan as plans
 from .clock import Clock
 from .contract import Platform, Release
-from .journal import Journal, bury
+from .journal import Journal, bury, not_written
 from .ledger import Ledger, LedgerBroken
 from .recover import root
 from .schema import survives
@@ -102,11 +102,7 @@ def perform(context: Context, plan: plans.Plan, origin: Release | None, who: dic
     except OSError as error:
         # What this cannot withdraw stays: then it is as dead as the one that it was to end.
         context.journal.withdraw(context.ends)
-        raise Refused(
-            f"what is to be done cannot be written down: {error}",
-            code="state_not_written",
-            next_step="Look at the disk of the host's state directory: full, or mounted read-only.",
-        ) from error
+        raise not_written(error) from error
     if context.ends:
         bury(context.journal.files, context.clock, context.journal.run, context.ends)
     steps: list[dict[str, Any]] = []
@@ -159,7 +155,8 @@ def finish(
     result = {**result, "steps": context.journal.mask.data(steps), "head": context.ledger.head()}
     context.journal.finish(result)
     context.journal.log("end", outcome=outcome)
-    context.journal.files.sweep()
+    with contextlib.suppress(OSError):  # the run is over and recorded
+        context.journal.files.sweep()
     return result
 
 

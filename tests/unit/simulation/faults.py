@@ -58,6 +58,7 @@ class Script:
         self.seen: list[tuple[str, str]] = []  # (what, where): a key of KINDS
         self.broken: set[str] = set()  # calls and writes that fail from now on
         self.unwritten: set[str] = set()  # writes that failed
+        self.dead = False  # killed: what Python does while it unwinds is not done
         self.interrupt: Callable[[], None] = lambda: None  # what SIGTERM does
         self.quiet = False
 
@@ -75,6 +76,7 @@ class Script:
         self.faults.clear()
         self.broken.clear()
         self.unwritten.clear()
+        self.dead = False
         self.seen = []
 
     def point(self, what: str, where: str) -> None:
@@ -86,6 +88,7 @@ class Script:
         if kind == "fail":
             self.broken.add(what)
         if kind == "kill":
+            self.dead = True
             raise Killed(f"{what} ({where})")
         if kind == "end":
             self.interrupt()
@@ -147,6 +150,8 @@ class SimulatedFiles(Files):
         self.script.point(name, "written")
 
     def remove(self, path: str) -> None:
+        if self.script.dead:
+            return
         self.script.point(self._name(path), "before")
         super().remove(path)
         self.script.point(self._name(path), "written")

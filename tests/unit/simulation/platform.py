@@ -16,6 +16,7 @@ from ansible_collections.steady.runbooks.plugins.module_utils.errors import Step
 from ansible_collections.steady.runbooks.plugins.module_utils.run.contract import SLOTS, other
 from ansible_collections.steady.runbooks.plugins.module_utils.run.files import Files
 from ansible_collections.steady.runbooks.plugins.module_utils.run.waiter import wait_for
+from ansible_collections.steady.runbooks.plugins.module_utils.verify.mask import Mask
 from ansible_collections.steady.runbooks.plugins.module_utils.verify.tally import Proof
 from ansible_collections.steady.runbooks.plugins.module_utils.verify.watch import Sample
 
@@ -39,8 +40,17 @@ class MemoryPlatform:
         self.world = world
         self.script = script
         # What the act of the compose platform asks its host and its edge for.
-        self.host = SimpleNamespace(files=files, settings_digest="", slot=lambda slot: vars(world.slot(slot)))
-        self.edge = SimpleNamespace(traffic=lambda: SimpleNamespace(live=world.state.traffic))
+        self.host = SimpleNamespace(
+            files=files,
+            mask=Mask(),
+            settings_digest="",
+            hide_kept=lambda: None,
+            slot=lambda slot: vars(world.slot(slot)),
+        )
+        self.edge = SimpleNamespace(traffic=self._serving, serving=self._serving)
+
+    def _serving(self) -> SimpleNamespace:
+        return SimpleNamespace(live=self.world.state.traffic)
 
     @contextlib.contextmanager
     def _call(self, what: str, slot: str | None = None, changes: bool = True) -> Iterator[None]:
