@@ -27,9 +27,9 @@ BAD = {
     "1.2.0": (r"backend.* (crashed|keeps crashing) .*exit code 1", True),
     "1.3.0": (r"p95: .* slower .*p95 limit 800 ms", False),
     "1.4.0": (r"errors: \d+ of [\d,]+ requests bad .*limit 1%", False),
-    "1.6.0": (r"errors: \d+ of [\d,]+ requests bad|users noticed the switch", False),
+    "1.6.0": (r"errors: \d+ of [\d,]+ requests bad|requests failed since the switch|users noticed", False),
     "1.7.0": (r"unhealthy|is not healthy|answers /health with 503|checks failed|requests bad|users noticed", None),
-    "1.8.0": (r"errors: \d+ of [\d,]+ requests bad|users noticed the switch", False),
+    "1.8.0": (r"errors: \d+ of [\d,]+ requests bad|requests failed since the switch|users noticed", False),
 }
 
 

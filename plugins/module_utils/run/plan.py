@@ -110,7 +110,11 @@ def back(
         # Its record is lost, so it can be neither started nor settled on; but it served, and shall again.
         shift = _step("shift", f"Send all requests to {start['slot']}", slot=start["slot"])
         return [*([] if observed["live"] == start["slot"] else [shift]), *([halt] if staged else [])]
-    steps = towards(observed, start["slot"], release, verify=False)
+    # It served until now: where it runs it gets the requests first, whatever its health check says this moment.
+    served = observed["slots"][start["slot"]]
+    served = {**served, "ready": served["state"] == "running"}
+    seen = {**observed, "slots": {**observed["slots"], start["slot"]: served}}
+    steps = towards(seen, start["slot"], release, verify=False)
     stopped = any(step["do"] == "halt" for step in steps) or observed["slots"][slot]["state"] in ("stopped", "absent")
     # A run that began and ends in one slot (retire) started nothing beside it.
     return steps if stopped or not staged or slot == start["slot"] else [*steps, halt]

@@ -104,6 +104,13 @@ def test_back_ends_with_the_old_release_and_the_new_one_stopped(seen: Observatio
     assert dos(plans.back(seen, ends(seen, "blue", ONE), ends(seen, "green", TWO), ONE)) == steps
 
 
+def test_back_to_a_release_that_runs_needs_no_good_health() -> None:
+    seen = observed(ONE, TWO, live="green")
+    seen["slots"]["blue"]["ready"] = False
+    steps = plans.back(seen, ends(seen, "blue", ONE), ends(seen, "green", TWO), ONE)
+    assert dos(steps) == ["shift blue", "settle blue", "halt green"]
+
+
 def test_back_from_a_run_in_one_slot_never_stops_what_serves() -> None:
     """A retire begins and ends in the slot that serves: when it fails, that one goes on."""
     seen = observed((ONE, "stopped"), TWO, live="green")
