@@ -16,7 +16,7 @@ import json
 import re
 from typing import Any
 
-from ..errors import TimedOut
+from ..errors import Refused, TimedOut
 from ..verify.mask import Mask
 from .clock import Clock
 from .files import Files
@@ -108,6 +108,15 @@ def at_work(files: Files, clock: Clock) -> dict[str, Any] | None:
     except TimedOut as error:
         return dict(error.last_seen)
     return held
+
+
+def not_written(error: OSError) -> Refused:
+    """The refusal when the state directory takes nothing."""
+    return Refused(
+        f"what is to be done cannot be written down: {error}",
+        code="state_not_written",
+        next_step="Look at the disk of the host's state directory: full, or mounted read-only.",
+    )
 
 
 def bury(files: Files, clock: Clock, by: str, dead: Journal) -> None:
