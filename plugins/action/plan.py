@@ -14,6 +14,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.steady.runbooks.plugins.module_utils.compose.settings import check_registries, check_secrets
 from ansible_collections.steady.runbooks.plugins.module_utils.errors import Refused
 from ansible_collections.steady.runbooks.plugins.module_utils.run.variables import check_value
 from ansible_collections.steady.runbooks.plugins.plugin_utils.growth import check_growth
@@ -55,8 +56,8 @@ class ActionModule(ActionBase):
             argument_spec={
                 "runbook": {"type": "str", "required": True},
                 "settings": {"type": "dict", "required": True},
-                "secrets": {"type": "dict", "default": {}},
-                "registries": {"type": "list", "elements": "dict", "default": []},
+                "secrets": {"type": "raw", "default": {}},
+                "registries": {"type": "raw", "default": []},
                 "source": {"type": "path"},
                 "manifests": {"type": "path"},
                 "version": {"type": "str"},
@@ -71,6 +72,8 @@ class ActionModule(ActionBase):
         )
         packed = None
         try:
+            # Before a module gets them: Ansible shows what it sends as soon as it does not fit the module's options.
+            args.update(secrets=check_secrets(args["secrets"]), registries=check_registries(args["registries"]))
             release = self._release(args)
             module_args = {name: args[name] for name in ("runbook", "settings", "secrets", "registries", "options")}
             if release:

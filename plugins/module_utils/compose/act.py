@@ -25,7 +25,6 @@ from ..run.ledger import Ledger
 from ..run.lock import HostLock, process_identity
 from ..run.runbooks import make_plan
 from ..run.steps import HANDLERS
-from ..verify.mask import Mask
 from ..verify.proof import Prober, Target
 from .archive import planned_release
 from .leftover import end_leftovers
@@ -54,7 +53,8 @@ def act(
 ) -> dict[str, Any]:
     """One run from the lock to the ledger; whatever happens, a result is written. *on_begin* gets to know the run."""
     files = platform.host.files
-    journal = Journal(files, request["run"], clock, Mask(request["secrets"].values()))
+    platform.host.hide_kept()
+    journal = Journal(files, request["run"], clock, platform.host.mask)
     lock = HostLock(files, clock)
     try:
         if request["runbook"] == "apply_update":
@@ -97,6 +97,8 @@ def act(
             raise  # it has begun, and is for recover.yml to end: to say that nothing was changed would be untrue
         return _not_begun(journal, request, engine.defect("before the first change", error))
     finally:
+        if lock.handle is not None:
+            files.remove("incoming")
         lock.release()
 
 
@@ -105,9 +107,8 @@ def write_reports(platform: ComposePlatform, request: dict[str, Any], clock: Clo
     from ..report.record import write_missing  # not before: users do not wait for this import
 
     files = platform.host.files
-    hidden = [*request["secrets"].values(), *(login["password"] for login in request["registries"])]
     try:
-        write_missing(files, platform, platform.host.release, clock, Mask(hidden))
+        write_missing(files, platform, platform.host.release, clock, platform.host.mask)
     except Exception:  # the run is over and recorded; into act.log
         traceback.print_exc()
 

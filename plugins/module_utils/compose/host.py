@@ -10,15 +10,17 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..run.clock import Clock
-from ..run.contract import Release
+from ..run.contract import SLOTS, Release
 from ..run.files import Files
+from ..verify.mask import Mask
 from .cli import compose
 from .config import render_source
 from .docker import Docker, output
+from .hidden import values_to_hide
 from .model import Model
 from .names import LABEL
 from .render import Paths
@@ -33,6 +35,7 @@ class Host:
     docker: Docker
     files: Files
     clock: Clock
+    mask: Mask = field(default_factory=Mask)  # for whatever is told: grows with each model that is read
 
     @property
     def service(self) -> str:
@@ -96,7 +99,7 @@ class Host:
 
     def render(self, directory: str, rules: Mapping[str, Any], environment: Mapping[str, str]) -> Model:
         """The user's compose file in *directory* as Compose understands it, images and all."""
-        return render_source(
+        model = render_source(
             self.docker,
             directory,
             rules["compose_files"],
@@ -104,6 +107,17 @@ class Host:
             self.project,
             {**environment, **self.secrets},
         )
+        self._hide(model)
+        return model
+
+    def hide_kept(self) -> None:
+        """Hide what the releases that are here have of secrets, as their containers may tell it."""
+        for file in ("base/compose.json", *(f"slots/{slot}/compose.json" for slot in SLOTS)):
+            self._hide(self.files.read_json(file) or {})
+
+    def _hide(self, model: Mapping[str, Any]) -> None:
+        for value in values_to_hide(model):
+            self.mask.add(value)
 
     def releases(self) -> dict[str, Release]:
         found = {name: self.release(name) for name in self.files.names("releases") if not name.startswith(".")}

@@ -62,7 +62,7 @@ def plan_runbook(params: Mapping[str, Any], scratch: str, stays: bool) -> dict[s
             last_seen=describe_steps(plan),
             next_step="Look at the new plan (--check --diff) and approve that one.",
         )
-    if stays and release and plan["steps"]:
+    if stays and release and plan["steps"] and runbook != "preflight":  # after which nobody acts
         keep(files, params["archive"], release)
     return {**seen, "plan": plan, "release": brief(record), "text": _text(plan, observed, request)}
 

@@ -15,6 +15,7 @@ from ..errors import Refused, StepFailed
 from ..run.clock import Clock
 from ..run.contract import SLOTS, Address, Evidence, Observation, Progress, Release, other
 from ..run.files import Files
+from ..verify.mask import Mask
 from ..verify.watch import Sample
 from . import base, observe, slots
 from .archive import unpack
@@ -45,7 +46,9 @@ class ComposePlatform:
         files = Files(os.path.join(request.get("state_directory") or STATE, settings["name"]))
         docker = Docker(logins=request.get("registries") or ())
         clock = Clock()
-        host = Host(settings, dict(request.get("secrets") or {}), docker, files, clock)
+        secrets = dict(request.get("secrets") or {})
+        mask = Mask([*secrets.values(), *(login["password"] for login in request.get("registries") or ())])
+        host = Host(settings, secrets, docker, files, clock, mask)
         return cls(host, Edge(files.path("edge"), settings["name"], docker, clock))
 
     def capabilities(self) -> dict[str, bool]:

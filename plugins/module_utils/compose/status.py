@@ -51,10 +51,10 @@ def verified(params: Mapping[str, Any]) -> list[dict[str, Any]]:
         raise StepFailed("no release serves here", code="nothing_live", next_step="Apply an update (apply_update.yml).")
     results = check_release(platform, platform.host.settings, platform.host.secrets, platform.host.clock, None, record)
     limit = (platform.host.settings.get("watch") or {}).get("log_errors")
-    lines = platform.logs(live, record.get("live_since") or 0.0, 100)
-    results.append(
-        check_log_errors(lines, LOG_ERRORS if limit in (None, False) else limit, platform.host.secrets.values())
-    )
+    platform.host.hide_kept()
+    lines = platform.host.mask.data(platform.logs(live, record.get("live_since") or 0.0, 100))
+    results.append(check_log_errors(lines, LOG_ERRORS if limit in (None, False) else limit))
+    results = platform.host.mask.data(results)
     bad = [result for result in results if not result["ok"]]
     if bad:
         raise StepFailed(

@@ -39,13 +39,19 @@ class Mask:
             self._short.add(value)
         else:
             self._forms.update(form for form in _forms(value) if len(form) >= SHORT)
+        self._pattern = None
+
+    def _compiled(self) -> re.Pattern[str]:
         longest_first = sorted(self._forms, key=lambda form: (-len(form), form))
         parts = [re.escape(form) for form in longest_first]
         parts += [rf"(?<!\w){re.escape(value)}(?!\w)" for value in sorted(self._short)]
-        self._pattern = re.compile("|".join(parts))
+        return re.compile("|".join(parts))
 
     def text(self, text: str) -> str:
-        return self._pattern.sub(MASK, text) if self._pattern else text
+        if not self._forms and not self._short:
+            return text
+        self._pattern = self._pattern or self._compiled()
+        return self._pattern.sub(MASK, text)
 
     def data(self, data: Any) -> Any:
         """*data* with every string in it masked, keys too."""

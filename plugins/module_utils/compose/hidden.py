@@ -1,0 +1,58 @@
+# Copyright (c) 2026, the steady.runbooks authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Values of a compose model that nobody declared as secrets (service_secrets) and that must not be told all the same.
+
+An application may write what it knows to its log, of which a failed run tells the end.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from .model import services, unescape
+
+# As in DB_PASSWORD, SECRET_KEY, GITHUB_TOKEN; not as in PASSWORD_FILE, TOKEN_URL, KEY_PREFIX.
+_NAME = re.compile(r"(?i)(passw|passphrase|pwd|secret|token|credential|api_?key|(^|_)key$)")
+_ABOUT = re.compile(r"(?i)_(file|path|dir|url|uri|id|name|user|ttl|seconds|days|expiry|expires|algorithm|type|prefix)$")
+_IN_URL = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
+SHORTEST = 6  # a shorter value would be found in ordinary words
+LARGEST = 65536  # bytes of a secret file
+
+
+def values_to_hide(model: Mapping[str, Any]) -> set[str]:
+    """What has the name of a secret, passwords in addresses, and the content of compose secrets.
+
+    A password that is also the name of a service or of its image hides nothing, and would make records unreadable.
+    """
+    public = " ".join([*services(model), *(str(body.get("image") or "") for body in services(model).values())])
+    return {value for value in _values(model) if len(value) >= SHORTEST and value not in public}
+
+
+def _values(model: Mapping[str, Any]) -> Iterator[str]:
+    for body in services(model).values():
+        for name, raw in (body.get("environment") or {}).items():
+            value = unescape(str("" if raw is None else raw))
+            for password in _IN_URL.findall(value):
+                yield password
+                yield unquote(password)
+            if _NAME.search(name) and not _ABOUT.search(name) and not value.startswith("/") and "://" not in value:
+                yield value
+    for body in (model.get("secrets") or {}).values():
+        if body.get("content"):
+            yield unescape(str(body["content"]))
+        if body.get("file"):
+            yield _content(str(body["file"]))
+
+
+def _content(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            return file.read(LARGEST).decode(errors="replace").strip() if os.path.isfile(path) else ""
+    except OSError:
+        return ""
