@@ -35,11 +35,13 @@ class Hello:
     def __init__(self, root: Path, name: str, **settings: Any) -> None:
         self.root = root
         self.name = name
-        self.port = _free_port()
+        self.port = free_port()
         self.state = STATE / name
         self.inventory = root / "inventory.yml"
         for part in ("source", "releases"):
             shutil.copytree(EXAMPLE / part, root / part)
+        compose = self.root / "source" / "compose.yaml"
+        compose.write_text(compose.read_text() + "    environment: {VERSION: '${VERSION}'}\n")
         self.variables: dict[str, Any] = {
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
@@ -67,6 +69,11 @@ class Hello:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         return path
+
+    def release(self, version: str) -> str:
+        """Write the manifest of one more release."""
+        self.write(f"releases/{version}.yml", f'version: "{version}"\nimages: {{web: "127.0.0.1:5000/hello:2"}}\n')
+        return version
 
     def command(self, playbook: str, *arguments: str) -> list[str]:
         """What a person would type, in the checkout."""
@@ -122,8 +129,7 @@ class Hello:
 
     def snapshot(self) -> dict[str, Any]:
         """Everything of the service on this machine that a refusal must leave as it is."""
-        own = [kind for kind in ("network", "volume")]
-        listed = {kind: docker(kind, "ls", "-q", "--filter", f"name=^{self.name}") for kind in own}
+        listed = {kind: docker(kind, "ls", "-q", "--filter", f"name={self.name}") for kind in ("network", "volume")}
         return {"answers": self.version(), "containers": self.containers(), "files": self.files(), **listed}
 
     def files(self) -> dict[str, str]:
@@ -208,7 +214,7 @@ def docker(*words: str) -> list[str]:
     return shop.docker(*words).splitlines()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])

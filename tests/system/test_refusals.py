@@ -156,8 +156,6 @@ def test_a_registry_that_does_not_answer(service: Hello) -> None:
     assert "Look whether this host reaches the registry; then run it again." in told
 
 
-
-
 def test_a_compose_file_that_does_not_parse(variant: Hello) -> None:
     variant.write("source/compose.yaml", BROKEN)
     told = refused(variant, "apply_update", "-e", "version=1.1.0")
@@ -167,7 +165,7 @@ def test_a_compose_file_that_does_not_parse(variant: Hello) -> None:
 
 def test_a_variable_that_is_not_set(variant: Hello) -> None:
     compose = (variant.root / "source/compose.yaml").read_text()
-    variant.write("source/compose.yaml", compose + "    environment: {DATABASE: '${DB_ADDRESS}'}\n")
+    variant.write("source/compose.yaml", compose + "    hostname: ${DB_ADDRESS}\n")
     told = refused(variant, "apply_update", "-e", "version=1.1.0")
     assert "compose.yaml uses a variable that is not set: DB_ADDRESS. Set DB_ADDRESS in service_environment" in told
 
@@ -275,9 +273,7 @@ def test_a_release_that_cannot_live_with_the_schema(tmp_path: Path) -> None:
     for version, revisions in (("1.0.0", "one"), ("1.1.0", "one, two")):
         manifest = (hello.root / f"releases/{version}.yml").read_text()
         latest = revisions.rpartition(", ")[2]
-        hello.write(
-            f"releases/{version}.yml", f"{manifest}schema: {{revision: {latest}, compatible: [{revisions}]}}\n"
-        )
+        hello.write(f"releases/{version}.yml", f"{manifest}schema: {{revision: {latest}, compatible: [{revisions}]}}\n")
     hello.remove()
     try:
         hello.done("apply_update", "-e", "version=1.0.0")
@@ -312,5 +308,3 @@ def migrate(hello: Hello, statement: str) -> None:
 def test_an_environment_is_not_promoted_to_itself(service: Hello) -> None:
     told = refused(service, "apply_update", "-e", "promote_from=local")
     assert "promote_from is the environment that is acted on, local" in told
-
-
