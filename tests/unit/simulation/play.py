@@ -141,6 +141,20 @@ def single(machine: Machine, scenario: Scenario, played: Played) -> None:
         played.note(f"{scenario.name}: {kind} at {what} ({where}, point {number})", wrong)
 
 
+def planned_way(machine: Machine) -> str | None:
+    """Which way a recovery would go by itself."""
+    try:
+        way: str = machine.plan("recover", None, {})["way"]
+    except Refused:
+        return None
+    return way
+
+
+def turned(machine: Machine) -> bool:
+    dead = unfinished(machine.files, machine.clock)
+    return bool(dead and (dead.intent() or {})["direction"] == "back")
+
+
 def kills(faults: list[tuple[int, str]]) -> Iterator[int]:
     return (number for number, kind in faults if kind == "kill")
 
@@ -164,6 +178,7 @@ def pairs(machine: Machine, scenario: Scenario, played: Played, **options: Any) 
         if survived in dead_once:
             played.cases += dead_once[survived]
             continue
+        way = planned_way(machine)
         machine.run("recover", options=options)
         seconds = list(kills(machine.script.cases()))
         dead_once[survived] = len(seconds)
@@ -173,6 +188,12 @@ def pairs(machine: Machine, scenario: Scenario, played: Played, **options: Any) 
             result = machine.run("recover", options=options)
             place = machine.script.seen[second]
             survived = machine.survivors()
-            wrong = [] if survived in dead_twice else ended(machine, result, before, scenario.outcome, **options)
+            wrong = []
+            if survived not in dead_twice:
+                machine.script.lift()
+                now = planned_way(machine)
+                if way == "finish" and now == "back" and not options and not turned(machine):
+                    wrong.append("a recovery was to finish a run, and the next one would go back")
+                wrong += ended(machine, result, before, scenario.outcome, **options)
             dead_twice.add(survived)
             played.note(f"{scenario.name}: kill at {where} ({first}), then of recover at {place} ({second})", wrong)
