@@ -42,6 +42,7 @@ class MemoryPlatform:
         # What the act of the compose platform asks its host and its edge for.
         self.host = SimpleNamespace(
             files=files,
+            clock=world.clock,
             mask=Mask(),
             settings_digest="",
             hide_kept=lambda: None,
