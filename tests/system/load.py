@@ -105,7 +105,7 @@ class Load:
     async def run(self) -> dict[str, Any]:
         """Send everything, wait for the last answer, return the result."""
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        sockets = [asyncio.create_task(self._websocket()) for _ in range(self.websockets)]
+        sockets = [asyncio.create_task(self._websocket()) for _number in range(self.websockets)]
         self.began = time.time()
         tasks: set[asyncio.Task[None]] = set()
         weights = [request.weight for request in self.requests]

@@ -184,7 +184,7 @@ def _times(frame: Frame) -> list[Html]:
     ]
 
 
-def bar(since: float, until: float, of: float, state: str, title: str) -> Html:
+def stage_bar(since: float, until: float, of: float, state: str, title: str) -> Html:
     """The bar of one stage in a run of *of* seconds; never too thin to be seen."""
     width = max(6.0, 1000.0 * (until - since) / of)
     x = min(1000.0 - width, max(0.0, 1000.0 * since / of))

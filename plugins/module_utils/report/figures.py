@@ -16,7 +16,7 @@ from .stages import SLOTS, eras, moments, version_in
 
 NAMES = {
     "hold": "held by the edge",
-    "maintenance": "the edge’s maintenance page",
+    "maintenance": "the edge's maintenance page",
     "none": "the edge itself",
     "": "the edge itself",
 }
@@ -28,7 +28,7 @@ def what_users_got(facts: Facts) -> Html:
     timeline = facts["timeline"]
     title = "What users got"
     if not timeline:
-        said = "The edge’s log could not be read, or there is none yet."
+        said = "The edge's log could not be read, or there is none yet."
         return section(title, h("<p>{}</p>", said)) if facts["steps"] else Html("")
     sent = [one for one in timeline["series"] if sum(one["requests"])]
     theirs = [one for one in sent if not one["probes"]]
@@ -37,7 +37,7 @@ def what_users_got(facts: Facts) -> Html:
     if not sent:
         return section(title, h("<p>Nobody sent a request from {}.</p>", stretch))
     if not theirs:
-        said = f"No user sent a request from {stretch}. What our own probes got is under “Proof of the switch”."
+        said = f"No user sent a request from {stretch}. What our own probes got is under 'Proof of the switch'."
         return section(title, h("<p>{}</p>\n", said), _table(facts, timeline, ours))
     frame = Frame(
         timeline["since"],
@@ -46,7 +46,7 @@ def what_users_got(facts: Facts) -> Html:
         [moment for moment in moments(facts) if timeline["since"] <= moment["at"] <= timeline["until"]],
     )
     lead = (
-        f"Requests of users, without our own probes: from the edge’s log, {stretch}, every {timeline['bucket_s']:g} s."
+        f"Requests of users, without our own probes: from the edge's log, {stretch}, every {timeline['bucket_s']:g} s."
     )
     begins = timeline["begins"]
     if begins > timeline["since"]:

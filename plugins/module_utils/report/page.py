@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .charts import bar
+from .charts import stage_bar
 from .facts import Facts, facts_of
 from .figures import what_users_got
 from .markup import Html, clock, count, date, duration, h, ms
@@ -112,7 +112,7 @@ def _logs(facts: Facts) -> Html:
     if len(logs) > SHOWN:
         said = f"The {len(logs) - SHOWN} lines before"
         all_of_it = h("<details><summary>{}</summary><pre>{}</pre></details>\n", said, "\n".join(logs[:-SHOWN]))
-    return h("<h3>The last lines of the failed release’s own log ({})</h3>\n{}{}", slot, all_of_it, pre)
+    return h("<h3>The last lines of the failed release's own log ({})</h3>\n{}{}", slot, all_of_it, pre)
 
 
 def _stages(facts: Facts) -> Html:
@@ -134,7 +134,7 @@ def _stages(facts: Facts) -> Html:
                 *(
                     word("bad", "Failed: ") if step["failed"] else "",
                     step["title"],
-                    bar(begun, begun + took, total, state, title),
+                    stage_bar(begun, begun + took, total, state, title),
                 ),
                 *(duration(took), h('<span class="say">{}</span>', step["say"]) if step["say"] else ""),
             )

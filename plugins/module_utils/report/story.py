@@ -98,7 +98,7 @@ def happened(facts: Facts) -> str:
     if failure:
         step = next((step["title"] for step in facts["steps"] if step["failed"] and not step["back"]), "")
         told += (
-            f" It failed at “{step}”: {_sentence(failure['detail'])}" if step else f" {_sentence(failure['detail'])}"
+            f" It failed at '{step}': {_sentence(failure['detail'])}" if step else f" {_sentence(failure['detail'])}"
         )
         if failure["going_back"]:
             told += f" Going back failed too: {_sentence(failure['going_back'])}"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ansible_collections.steady.runbooks.plugins.module_utils.report.charts import (
     Frame,
     Series,
-    bar,
+    stage_bar,
     chart,
     nice,
     numbered,
@@ -59,7 +59,7 @@ def test_close_moments_share_a_mark() -> None:
 def test_a_bar_can_be_seen_and_stays_inside(since: float, took: float) -> None:
     x, width = (
         float(found)
-        for found in re.findall(r'x="([0-9.]+)" width="([0-9.]+)"', bar(since, since + took, 100.0, "on", ""))[0]
+        for found in re.findall(r'x="([0-9.]+)" width="([0-9.]+)"', stage_bar(since, since + took, 100.0, "on", ""))[0]
     )
     assert width >= 6
     assert x + width <= 1000.1

@@ -36,7 +36,7 @@ def test_a_release_that_was_undone(undone: Make) -> None:
     assert (
         told["headline"] == "shop: the update to 1.1.0 failed and was undone; 1.0.0 serves as before. Users noticed it"
     )
-    assert "It failed at “Watch 1.1.0”: the release failed its watch" in told["happened"]
+    assert "It failed at 'Watch 1.1.0': the release failed its watch" in told["happened"]
     assert told["users"]["say"].startswith(
         "15 of 150 requests of users to 1.1.0 failed (10.0%); before it, 0 of 550 did."
     )

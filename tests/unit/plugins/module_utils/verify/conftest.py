@@ -98,9 +98,11 @@ def server() -> Iterator[Server]:
         told = Server(("127.0.0.1", http.server_address[1]))
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield told
-        http.shutdown()
-        thread.join()
+        try:
+            yield told
+        finally:
+            http.shutdown()
+            thread.join()
 
 
 @pytest.fixture
