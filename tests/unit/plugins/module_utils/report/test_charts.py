@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from ansible_collections.steady.runbooks.plugins.module_utils.report.charts import (
     Frame,
     Series,
-    stage_bar,
     chart,
     nice,
     numbered,
+    stage_bar,
 )
 from ansible_collections.steady.runbooks.plugins.module_utils.report.markup import (
     Html,
