@@ -72,7 +72,12 @@ def observed(blue: Any = None, green: Any = None, live: str | None = None, **mor
 
 def dos(steps: list[dict[str, Any]]) -> list[str]:
     """The steps in short: what, and in which slot."""
-    return [" ".join(filter(None, (step["do"], step["args"].get("slot")))) for step in steps]
+    return [" ".join(filter(None, (step["do"], _where(step)))) for step in steps]
+
+
+def _where(step: dict[str, Any]) -> str | None:
+    slot: str | None = step["args"].get("slot")
+    return None if step["do"] == "hold" else slot  # it is the edge that holds
 
 
 def plan(seen: Observation, runbook: str, new: Release | None = None, **options: Any) -> dict[str, Any]:
@@ -207,3 +212,174 @@ def test_an_update_without_a_way_back_is_refused_unless_that_is_accepted(how: di
     planned = plan(observed(ONE, live="blue"), "apply_update", new, accept_one_way=True)
     assert any("Point of no return" in note for note in planned["notes"])
     assert "shift green" in dos(planned["steps"])
+
+
+# -- each runbook as a table ----------------------------------------------------------------------------------------
+
+HELD = release("1.0.0", strategy="hold")
+HELD_TOO = release("1.1.0", strategy="hold")
+NEW = release("1.2.0")
+STAGED = ["stage green", "verify green", "shift green"]
+
+
+@pytest.mark.parametrize(
+    ("seen", "new", "steps"),
+    [
+        (observed(), ONE, ["prepare", "base", "stage blue", "verify blue", "shift blue", "watch blue", "settle blue"]),
+        (observed(ONE, live="blue"), TWO, ["prepare", *STAGED, "watch green", "settle green"]),
+        # a third release first removes the oldest
+        (observed(ONE, TWO, live="blue"), NEW, ["prepare", "retire green", *STAGED, "watch green", "settle green"]),
+        (
+            observed(TWO, ONE, live="green"),
+            NEW,
+            ["prepare", "retire blue", "stage blue", "verify blue", "shift blue", "watch blue", "settle blue"],
+        ),
+        # old and new cannot run at once
+        (
+            observed(HELD, live="blue"),
+            HELD_TOO,
+            ["prepare", "hold", "halt blue", *STAGED, "watch green", "settle green"],
+        ),
+        (
+            observed(HELD, live="blue"),
+            release("1.1.0", jobs=["migrate"], schema={"revision": "r2", "compatible": ["r2"], "additive_to": ["r1"]}),
+            ["prepare", "hold", "halt blue", "run_job", *STAGED, "watch green", "settle green"],
+        ),
+        # staged already by a run that was undone
+        (observed(ONE, (TWO, "stopped"), live="blue"), TWO, ["prepare", *STAGED, "watch green", "settle green"]),
+        (
+            observed(ONE, TWO, live="blue"),
+            TWO,
+            ["prepare", "verify green", "shift green", "watch green", "settle green"],
+        ),
+        (observed(ONE, live="blue", base="partial"), TWO, ["prepare", "base", *STAGED, "watch green", "settle green"]),
+        (observed(ONE, live="blue"), ONE, []),
+    ],
+)
+def test_the_steps_of_an_update(seen: Observation, new: Release, steps: list[str]) -> None:
+    assert dos(plan(seen, "apply_update", new)["steps"]) == steps
+
+
+@pytest.mark.parametrize(
+    ("seen", "wanted", "steps"),
+    [
+        (observed(ONE, TWO, live="green"), None, ["shift blue", "settle blue"]),
+        (
+            observed((ONE, "stopped"), TWO, live="green"),
+            None,
+            ["stage blue", "verify blue", "shift blue", "settle blue"],
+        ),
+        (
+            observed(NEW, TWO, live="green", releases={ONE["id"]: ONE}),
+            "1.0.0",
+            ["retire blue", "stage blue", "verify blue", "shift blue", "settle blue"],
+        ),
+        (observed(NEW, TWO, live="green"), "1.2.0-1", ["shift blue", "settle blue"]),
+    ],
+)
+def test_the_steps_of_a_rollback(seen: Observation, wanted: str | None, steps: list[str]) -> None:
+    assert dos(plan(seen, "rollback", release=wanted)["steps"]) == steps
+
+
+def test_a_warm_rollback_is_called_warm() -> None:
+    assert plan(observed(ONE, TWO, live="green"), "rollback")["notes"] == ["Warm: 1.0.0 still runs in blue."]
+    cold = plan(observed((ONE, "stopped"), TWO, live="green"), "rollback")
+    assert cold["notes"] == ["Cold: 1.0.0 is started again in blue."]
+
+
+def test_the_steps_of_a_switch_and_of_a_retire() -> None:
+    seen = observed(ONE, TWO, live="blue")
+    assert dos(plan(seen, "blue_green_switch")["steps"]) == [
+        "verify green",
+        "shift green",
+        "watch green",
+        "settle green",
+    ]
+    assert dos(plan(seen, "retire")["steps"]) == ["retire green"]
+    assert plan(observed(ONE, live="blue"), "retire")["steps"] == []
+
+
+def test_an_update_knows_what_to_go_back_to() -> None:
+    steps = plan(observed(ONE, live="blue"), "apply_update", NEW)["steps"]
+    assert steps[-1]["args"] == {"slot": "green", "release": NEW["id"], "previous": ONE["id"]}
+
+
+@pytest.mark.parametrize(
+    ("seen", "runbook", "options", "code", "named"),
+    [
+        (observed(ONE, live="blue"), "rollback", {}, "nothing_to_roll_back_to", "no release was live before"),
+        (observed(), "rollback", {}, "nothing_to_roll_back_to", ""),
+        (observed(ONE, live="blue"), "rollback", {"release": "9.9.9"}, "unknown_release", "9.9.9"),
+        (observed(ONE, live="blue"), "rollback", {"release": "1.0.0"}, "already_live", "1.0.0"),
+        (observed(ONE, live="blue"), "blue_green_switch", {}, "nothing_to_switch_to", "empty"),
+        (observed(), "blue_green_switch", {}, "nothing_to_switch_to", "empty"),
+        (observed(), "retire", {}, "nothing_live", ""),
+        (observed(), "no_such_runbook", {}, "unknown_runbook", "no_such_runbook"),
+        (observed(ONE, TWO, live="green", schema="r9"), "rollback", {}, "schema_incompatible", "r9"),
+        (observed(ONE, TWO, live="green", schema="r9"), "blue_green_switch", {}, "schema_incompatible", "r9"),
+    ],
+)
+def test_what_cannot_be_planned_is_refused_by_name(
+    seen: Observation, runbook: str, options: dict[str, Any], code: str, named: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        plan(seen, runbook, **options)
+    assert refused.value.code == code and refused.value.next_step
+    assert named in refused.value.detail
+
+
+def test_the_nearest_safe_release_is_named() -> None:
+    """Of those that can live with the database, the one that was live last."""
+    older = release("0.8.0", live_since=1.0, schema={"revision": "r2", "compatible": ["r2"]})
+    newer = release("0.9.0", live_since=2.0, schema={"revision": "r2", "compatible": ["r2"]})
+    live = release("1.1.0", previous=ONE["id"], live_since=3.0, schema={"revision": "r2", "compatible": ["r2"]})
+    known = {older["id"]: older, newer["id"]: newer}
+    with pytest.raises(Refused) as refused:
+        plan(observed(ONE, live, live="green", schema="r2", releases=known), "rollback")
+    assert "0.9.0" in refused.value.next_step and "0.8.0" not in refused.value.next_step
+
+
+# -- the hash ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_plan_has_the_same_hash() -> None:
+    first = plan(observed(ONE, live="blue"), "apply_update", NEW)
+    again = plan(observed(ONE, live="blue"), "apply_update", dict(reversed(list(NEW.items()))))
+    assert first["hash"] == again["hash"] and len(first["hash"]) == 16
+    assert plans.sealed(first)["hash"] == first["hash"]
+
+
+@pytest.mark.parametrize(
+    ("seen", "new"),
+    [
+        (observed(ONE, live="blue"), {**NEW, "images": {"backend": "backend@other"}}),
+        (observed(ONE, live="blue"), {**NEW, "id": "1.2.0-other"}),
+        (observed(ONE, live="blue"), {**NEW, "version": "1.2.1"}),
+        (observed(ONE, live="blue"), {**NEW, "notes": ["one more"]}),
+        (observed(ONE, live="blue", base="partial"), NEW),
+        (observed(ONE, TWO, live="blue"), NEW),
+        (observed(None, ONE, live="green"), NEW),
+        (observed(TWO, live="blue"), NEW),
+        (observed(ONE, live="blue", schema=None), NEW),
+    ],
+)
+def test_another_plan_has_another_hash(seen: Observation, new: Release) -> None:
+    usual = plan(observed(ONE, live="blue"), "apply_update", NEW)
+    assert plan(seen, "apply_update", new)["hash"] != usual["hash"]
+
+
+def test_what_does_not_matter_does_not_change_the_hash() -> None:
+    seen = observed(ONE, live="blue")
+    usual = plan(seen, "apply_update", NEW)
+    later = observed(ONE, live="blue", drift=["something"], checks=[{"name": "disk", "status": "go"}])
+    later["slots"]["blue"]["warm_until"] = 5.0
+    assert plan(later, "apply_update", NEW)["hash"] == usual["hash"]
+
+
+def test_people_read_every_step_of_the_plan() -> None:
+    planned = plan(observed(HELD, live="blue"), "apply_update", HELD_TOO)
+    text = plans.describe_steps(planned)
+    assert planned["hash"] in text and "1.0.0 -> 1.1.0" in text and "backend@1.1.0" in text
+    for number, step in enumerate(planned["steps"], 1):
+        assert f"{number}. {step['title']}" in text
+    assert "nothing to do" in plans.describe_steps(plan(observed(ONE, live="blue"), "apply_update", ONE))
