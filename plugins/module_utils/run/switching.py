@@ -84,12 +84,14 @@ def usable(context: Context, slot: str) -> Progress:
     """Progress of a step between the switch and the watch that stops it when most requests to *slot* fail by now."""
     if not context.forward or context.turned:
         return context.progress
-    begin = context.platform.counters()[slot]
+    begin = _counters(context)
 
     def progress(text: str) -> None:
         context.progress(text)
-        now = context.platform.counters()[slot]
-        requests, errors = (now[name] - begin[name] for name in ("requests", "errors"))
+        now = _counters(context)
+        if begin is None or now is None:
+            return
+        requests, errors = (now[slot][name] - begin[slot][name] for name in ("requests", "errors"))
         if requests >= LEAST_REQUESTS and errors > requests / 2:
             raise StepFailed(
                 f"{errors:.0f} of {requests:.0f} requests failed since the switch",
