@@ -17,13 +17,13 @@ import os
 from collections.abc import Iterator
 from typing import Any, Callable
 
-from ..errors import Refused, StepFailed
+from ..errors import Refused, StepFailed, TimedOut
 from ..run.clock import Clock
 from ..run.files import Files
 from ..run.waiter import wait_for
 from .docker import Docker
 from .edge_config import MAP, SOCKET, digest_said, digest_true
-from .edge_container import EdgeContainer, published
+from .edge_container import EdgeContainer, dead_ports, published
 from .edge_install import CONFIG_NAMES, EdgeInstall, put
 from .edge_log import parse_log
 from .edge_runtime import Runtime, Worker
@@ -123,6 +123,9 @@ class Edge:
             drift.append(f"the edge runs, but {error.detail}")
             return
         answer["old_workers"] = sum(worker.old for worker in workers)
+        for where in dead_ports(answer["ports"]):
+            answer["state"] = "broken"
+            drift.append(f"the edge runs, but nothing listens on {where}: docker-proxy has ended")
         if answer["running_config"] != answer["config"]:
             drift.append("the edge runs another configuration than the one on the disk")
         try:
@@ -145,6 +148,13 @@ class Edge:
         """What the map file says; ``none`` when there is none. Raise :class:`Refused` when somebody else wrote it."""
         text = self._read("config/edge.map")
         return parse_map(text) if text else Traffic("none")
+
+    def serving(self) -> Traffic:
+        """What users get: the process decides while it runs; once it starts again, the map file."""
+        try:
+            return Traffic.from_entries(self.runtime.map(MAP, self.runtime.current()))
+        except (Refused, StepFailed):
+            return self.traffic()
 
     def set_traffic(self, traffic: Traffic) -> dict[str, Any]:
         """Make *traffic* true: in the file first, durably, then in every process, and read it back.
@@ -173,21 +183,32 @@ class Edge:
         """Give every worker the map; True when one had another."""
         wanted = traffic.entries()
         changed = False
-        for _attempt in range(5):
-            wrong = [worker for worker in self.runtime.workers() if self._entries(worker) not in (wanted, None)]
-            if not wrong:
-                # none that takes new connections: nothing serves
-                self.runtime.current()
-                return changed
-            changed = True
+
+        def look() -> tuple[bool, Any]:
+            nonlocal changed
+            self.runtime.current()  # raises when none takes new connections
+            wrong = {worker: self._entries(worker) for worker in self.runtime.workers()}
+            wrong = {worker: entries for worker, entries in wrong.items() if entries not in (wanted, None)}
             for worker in wrong:
-                self._surviving(worker, functools.partial(self.runtime.replace_map, MAP, wanted))
-        raise StepFailed(
-            "the edge does not keep the map that it is given",
-            code="edge_map",
-            last_seen={str(worker.pid): self._entries(worker) for worker in self.runtime.workers()},
-            next_step="See whether something else writes to it, and run the runbook again.",
-        )
+                changed = True
+                try:
+                    self._surviving(worker, functools.partial(self.runtime.replace_map, MAP, wanted))
+                except StepFailed:
+                    # An old one that is about to end answers no more, but is in the list for another moment.
+                    if not worker.old:
+                        raise
+            return not wrong, {str(worker.pid): entries for worker, entries in wrong.items()}
+
+        try:
+            wait_for(look, what="the edge has its map", timeout=5, clock=self.clock, interval=0.005)
+        except TimedOut as error:
+            raise StepFailed(
+                "the edge does not keep the map that it is given",
+                code="edge_map",
+                last_seen=error.last_seen,
+                next_step="See whether something else writes to it, and run the runbook again.",
+            ) from None
+        return changed
 
     def _entries(self, worker: Worker) -> dict[str, str] | None:
         """The map of a worker; None when it is an old one that has ended meanwhile."""

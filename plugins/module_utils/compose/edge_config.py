@@ -24,24 +24,23 @@ STOP_SECONDS = 5
 
 # A request that is held sleeps here until the map says something else; then the ordinary rules choose its backend.
 # What is held is therefore no state of its own: release, restart and reload follow the map like everything else.
-# Those released go on as the slot answers, 50 at a time: together they would overflow the backlog of its socket.
+# Those released leave one a millisecond: together they would overflow the backlog of a server's socket. The script has
+# one state for all threads, so that this is the pace of the whole edge.
 HOLD_SCRIPT = f"""\
 local entries = Map.new("{MAP}", Map._str)
+local turn = 0
 
-core.register_action("hold", {{ "http-req", "tcp-req" }}, function(txn, seconds)
+core.register_action("hold", {{ "http-req", "tcp-req" }}, function(_, seconds)
   local left = tonumber(seconds) * 20
   while left > 0 and entries:lookup("live") == "hold" do
     core.msleep(50)
     left = left - 1
   end
-  local slot = entries:lookup("live")
-  if slot == "blue" or slot == "green" then
-    local backend = txn.f:fe_name() .. "_" .. slot
-    left = 100
-    while left > 0 and txn.f:be_conn(backend) >= 50 do
-      core.msleep(50)
-      left = left - 1
-    end
+  local date = core.now()
+  local now = date.sec * 1000 + date.usec // 1000
+  turn = math.max(turn + 1, now)
+  if turn > now then
+    core.msleep(turn - now)
   end
 end, 1)
 """
@@ -62,7 +61,7 @@ global
     hard-stop-after 24h
     mworker-max-reloads 5
     tune.bufsize {buffer}
-    lua-load-per-thread {config}/hold.lua
+    lua-load {config}/hold.lua
 
 resolvers docker
     nameserver engine 127.0.0.11:53

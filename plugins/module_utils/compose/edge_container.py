@@ -12,7 +12,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..errors import CommandFailed, Refused, StepFailed
@@ -149,6 +149,23 @@ def check_free(ports: Iterable[tuple[str, int]]) -> None:
                     last_seen=f"{host_ip or '*'}:{port}",
                     next_step=f"See what has it (`ss -ltnp 'sport = :{port}'`) and stop it, or publish another port.",
                 ) from None
+
+
+def dead_ports(ports: Iterable[Sequence[Any]]) -> list[str]:
+    """Those of the published (host_ip, port) pairs that refuse connections although the container runs.
+
+    docker-proxy ends for good when it runs out of file descriptors, and nobody starts it again.
+    """
+    local = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
+    dead = []
+    for host_ip, port in ports:
+        try:
+            socket.create_connection((local.get(host_ip, host_ip), port), timeout=1).close()
+        except ConnectionRefusedError:
+            dead.append(f"{host_ip or '*'}:{port}")
+        except OSError:
+            continue  # slow, or not for us to reach: only a refusal is certain
+    return dead
 
 
 class GapMeter:

@@ -16,7 +16,7 @@ from ..run.clock import Clock
 from ..run.files import Files
 from ..run.waiter import wait_for
 from .edge_config import USER, compose_model, compose_text, config_files, digest_said, model_digest
-from .edge_container import EdgeContainer, GapMeter, check_free, published, unreachable_after
+from .edge_container import EdgeContainer, GapMeter, check_free, dead_ports, published, unreachable_after
 from .edge_runtime import Runtime
 from .edge_spec import EdgeSpec, Traffic, map_text
 
@@ -44,6 +44,8 @@ class EdgeInstall:
         same_model = bool(seen) and self._label(seen) == model_digest(model)
         same_files = all(self._read(f"config/{name}") == text for name, text in files.items())
         serves = self._serves() if seen and running and not seen["State"].get("Restarting") else ""
+        if serves and dead_ports(published(seen)):
+            serves = ""
         if running and same_model and same_files and serves == digest:
             return {"changed": False, "change": "none", "config": digest}
 

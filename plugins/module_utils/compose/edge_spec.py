@@ -111,7 +111,7 @@ class EdgeSpec:
         seen: dict[tuple[str, int], EdgePort] = {}
         behind: dict[int, tuple[str, int, str]] = {}
         for port in self.ports:
-            where = f"published port {port.host_ip or '*'}:{port.published}"
+            where = f"published port {ascii(port.host_ip)[1:-1] or '*'}:{port.published}"
             if port.mode not in MODES:
                 raise _refused(f"mode of {where}", port.mode, "http or tcp")
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,54}", port.service):

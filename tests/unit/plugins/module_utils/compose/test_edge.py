@@ -2,200 +2,22 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The edge against a master socket that behaves like HAProxy's, and a docker command line that answers as told."""
+"""Who serves, what is seen and how slots are drained, against a master socket that behaves like HAProxy's."""
 
 from __future__ import annotations
 
-import json
-import socket
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import pytest
 
-from ansible_collections.steady.runbooks.plugins.module_utils.compose.docker import Docker
-from ansible_collections.steady.runbooks.plugins.module_utils.compose.edge import Edge, EdgePort, EdgeSpec, Traffic
-from ansible_collections.steady.runbooks.plugins.module_utils.compose.edge_config import compose_model, config_files
-from ansible_collections.steady.runbooks.plugins.module_utils.compose.edge_container import check_free, published
-from ansible_collections.steady.runbooks.plugins.module_utils.errors import CommandFailed, Refused, StepFailed, TimedOut
-from ansible_collections.steady.runbooks.plugins.module_utils.run.clock import Clock
+from ansible_collections.steady.runbooks.plugins.module_utils.compose.edge import Edge, Traffic
+from ansible_collections.steady.runbooks.plugins.module_utils.compose.edge_container import published
+from ansible_collections.steady.runbooks.plugins.module_utils.errors import CommandFailed, StepFailed, TimedOut
 
-SPEC = EdgeSpec("shop", "haproxy:3.0", (EdgePort("127.0.0.1", 0x7F01, "web", 8000),), "t" * 24)
-BLUE, GREEN = f"p{0x7F01}_blue", f"p{0x7F01}_green"
-
-
-class Process:
-    """A worker: its map, its counters and what is open in it."""
-
-    def __init__(self, description: str = "") -> None:
-        self.description = description
-        self.map: dict[str, str] = {"live": "none", "canary": "none", "share": "0"}
-        self.pending: dict[str, str] = {}
-        self.open = {BLUE: 0, GREEN: 0}
-        self.up = {BLUE: ["10.0.0.2"], GREEN: ["10.0.0.3"]}
-        self.deaf = False
-        self.checked = 3
-
-    def answer(self, command: str) -> str:
-        words = command.split()
-        if words[:2] == ["show", "info"]:
-            return f"Start_time_sec: 1700000000\ndescription: {self.description}\n"
-        if words[:2] == ["show", "map"]:
-            return "".join(f"0x1 {key} {value}\n" for key, value in self.map.items())
-        if words[:2] == ["prepare", "map"]:
-            self.pending = {}
-            return "New version created: 7\n"
-        if words[:2] == ["add", "map"]:
-            self.pending[words[4]] = words[5]
-        elif words[:2] == ["commit", "map"] and not self.deaf:
-            self.map = dict(self.pending)
-        elif words[:2] == ["show", "stat"]:
-            rows = [f"{name},s1,{count},,,,\n{name},BACKEND,{count},40,30,2,1" for name, count in self.open.items()]
-            return "# pxname,svname,scur,stot,hrsp_2xx,hrsp_5xx,econ\n" + "\n".join(rows) + "\n"
-        elif words[:3] == ["show", "servers", "state"]:
-            lines = ["1", "# be_name srv_name srv_addr srv_op_state srv_admin_state srv_check_result srv_fqdn"]
-            for name, addresses in self.up.items():
-                fqdn = f"web-{name.rsplit('_', 1)[1]}"
-                lines += [
-                    f"{name} s{number} {address} 2 0 {self.checked} {fqdn}" for number, address in enumerate(addresses)
-                ]
-                lines.append(f"{name} s9 - 0 32 0 {fqdn}")
-            return "\n".join(lines) + "\n"
-        elif words[:2] == ["show", "sess"]:
-            return "".join(
-                f"0xa{index}: x\n  backend={name} (id=1)\n  server=s1 (id=1)\n  age=5s\n  rsp.st=MSG_RPBEFORE\n"
-                for name, count in self.open.items()
-                for index in range(count)
-            )
-        elif words[:3] == ["shutdown", "sessions", "server"]:
-            self.open[words[3].split("/")[0]] = 0
-        elif words[:2] == ["shutdown", "session"]:
-            self.open[BLUE] = 0
-        return "\n"
-
-
-class Master:
-    """Listens where HAProxy would, and hands each command to the worker that it names."""
-
-    def __init__(self, directory: Path) -> None:
-        self.workers = {10: Process()}
-        self.current = 10
-        self.seen: list[str] = []
-        self.reload: Callable[[], str] = lambda: "Success=1\n"
-        directory.mkdir(parents=True)
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(str(directory / "master.sock"))
-        self.listener.listen()
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _address = self.listener.accept()
-            except OSError:
-                return
-            with connection:
-                text = b""
-                while piece := connection.recv(65536):
-                    text += piece
-                answers = [self._one(command.strip()) for command in text.decode().split(";")]
-                connection.sendall("".join(answers).encode())
-
-    def _one(self, command: str) -> str:
-        self.seen.append(command)
-        if command == "show proc":
-            lines = ["#<PID> <type>", "1 master 0", "# workers", f"{self.current} worker 0"]
-            if len(self.workers) > 1:
-                lines += ["# old workers", *(f"{pid} worker 1" for pid in self.workers if pid != self.current)]
-            return "\n".join(lines) + "\n"
-        if command == "reload":
-            return self.reload()
-        pid, _space, rest = command.removeprefix("@!").partition(" ")
-        worker = self.workers.get(int(pid))
-        return worker.answer(rest) if worker else f"Can't find the target PID matching the prefix '@!{pid}'\n"
-
-
-class Engine(Docker):
-    """Knows one container, and remembers what it was asked."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.container: dict[str, Any] | None = None
-        self.slots: dict[str, list[str]] = {"web-blue": ["10.0.0.2"], "web-green": ["10.0.0.3"]}
-        self.invalid = ""
-        self.log = ""
-        self.asked: list[tuple[str, ...]] = []
-        self.up: Callable[[], None] = lambda: None
-
-    def run(self, *arguments: str, **_options: Any) -> subprocess.CompletedProcess[str]:
-        self.asked.append(arguments)
-        out, error, status = "", "", 0
-        if arguments[:2] == ("container", "inspect") and arguments[2] == "shop-edge":
-            status, error = (0, "") if self.container else (1, "Error: No such container: shop-edge")
-            out = json.dumps([self.container])
-        elif arguments[0] == "ps":
-            out = "\n".join(self.slots)
-        elif arguments[:2] == ("container", "inspect"):
-            out = json.dumps(
-                [
-                    {"NetworkSettings": {"Networks": {"shop-edge": {"IPAddress": address, "Aliases": [alias]}}}}
-                    for alias in arguments[2:]
-                    for address in self.slots[alias]
-                ]
-            )
-        elif arguments[0] == "run":
-            status, error = (1, f"[ALERT] {self.invalid}") if self.invalid else (0, "")
-        elif arguments[0] == "compose":
-            self.up()
-        elif arguments[0] == "logs":
-            out = "\n".join(self.log.splitlines()[-int(arguments[2]) :])
-        return subprocess.CompletedProcess(arguments, status, out, error)
-
-
-class FastClock(Clock):
-    """Waits take no time; each moves the clock on."""
-
-    def __init__(self) -> None:
-        self.time = 0.0
-
-    def monotonic(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.time += seconds
-
-
-class Bench:
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory / "edge"
-        self.master = Master(self.directory / "run")
-        self.engine = Engine()
-        self.edge = Edge(str(self.directory), "shop", self.engine, FastClock())
-
-    @property
-    def worker(self) -> Process:
-        return self.master.workers[self.master.current]
-
-    def runs(self, spec: EdgeSpec = SPEC) -> None:
-        """Compose brings up what the files say."""
-        model = compose_model(spec, str(self.directory))
-        self.engine.container = {
-            "State": {"Running": True, "Restarting": False},
-            "Config": {"Image": spec.image, "Labels": model["services"]["edge"]["labels"]},
-            "HostConfig": {
-                "PortBindings": {
-                    f"{port.published}/tcp": [{"HostIp": port.host_ip, "HostPort": str(port.published)}]
-                    for port in spec.ports
-                }
-            },
-        }
-        self.worker.description = config_files(spec)["haproxy.cfg"].split("description ")[1].split("\n")[0]
-
-    def verbs(self) -> list[str]:
-        return [arguments[0] for arguments in self.engine.asked]
+from .edge_fake import BLUE, GREEN, PORT, SPEC, Bench, Engine, FastClock, Process
 
 
 @pytest.fixture
@@ -203,7 +25,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     made = Bench(tmp_path)
     made.engine.up = made.runs
     yield made
-    made.master.listener.close()
+    made.close()
 
 
 @pytest.fixture
@@ -211,105 +33,6 @@ def running(bench: Bench) -> Bench:
     bench.edge.ensure(SPEC)
     bench.engine.asked.clear()
     return bench
-
-
-def test_the_first_time_it_is_validated_and_created(bench: Bench) -> None:
-    evidence = bench.edge.ensure(SPEC)
-    assert (evidence["changed"], evidence["change"]) == (True, "created")
-    assert bench.verbs() == ["container", "run", "compose"]
-    assert (bench.directory / "compose.json").stat().st_mode & 0o777 == 0o600
-    assert (bench.directory / "config" / "haproxy.cfg").stat().st_mode & 0o777 == 0o640
-    assert bench.directory.stat().st_mode & 0o777 == 0o700
-    assert not (bench.directory / "config.next").exists()
-    assert bench.edge.traffic() == Traffic("none")
-
-
-def test_nothing_changed_costs_one_look(running: Bench) -> None:
-    assert running.edge.ensure(SPEC)["change"] == "none"
-    assert running.verbs() == ["container"]
-
-
-def test_another_configuration_is_reloaded(running: Bench) -> None:
-    other = EdgeSpec(**{**SPEC.__dict__, "hold_seconds": 5})
-
-    def reload() -> str:
-        running.runs(other)
-        return "Success=1\n"
-
-    running.master.reload = reload
-    assert running.edge.ensure(other)["change"] == "reloaded"
-    assert running.verbs() == ["container", "run"]
-
-
-def test_a_reload_that_fails_is_told(running: Bench) -> None:
-    running.master.reload = lambda: "Success=0\n--\n[ALERT] no way\n"
-    with pytest.raises(StepFailed) as error:
-        running.edge.ensure(EdgeSpec(**{**SPEC.__dict__, "hold_seconds": 5}))
-    assert error.value.code == "edge_reload"
-    assert "no way" in error.value.detail
-
-
-def test_a_configuration_that_haproxy_refuses_changes_nothing(running: Bench) -> None:
-    before = {path.name: path.read_text() for path in (running.directory / "config").iterdir()}
-    running.engine.invalid = "unknown keyword"
-    with pytest.raises(Refused) as error:
-        running.edge.ensure(EdgeSpec(**{**SPEC.__dict__, "hold_seconds": 5}))
-    assert error.value.code == "edge_config"
-    assert "unknown keyword" in error.value.detail
-    assert {path.name: path.read_text() for path in (running.directory / "config").iterdir()} == before
-    assert "compose" not in running.verbs()
-
-
-def test_a_port_that_is_taken_is_refused_before_anything(bench: Bench) -> None:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        taken = listener.getsockname()[1]
-        with pytest.raises(Refused) as error:
-            bench.edge.ensure(EdgeSpec("shop", "haproxy:3.0", (EdgePort("127.0.0.1", taken, "web", 1),), "t" * 24))
-    assert error.value.code == "edge_port_taken"
-    assert str(taken) in error.value.detail
-    assert bench.verbs() == ["container"]
-
-
-def test_an_address_of_another_host_is_refused() -> None:
-    with pytest.raises(Refused, match="192.0.2.1"):
-        check_free([("192.0.2.1", 8080)])
-
-
-def test_a_container_that_does_not_start_is_taken_back(running: Bench) -> None:
-    other = EdgeSpec(**{**SPEC.__dict__, "image": "haproxy:3.1"})
-    before = (running.directory / "compose.json").read_text()
-    results = iter([CommandFailed("no", code="docker_failed"), None])
-
-    def up() -> None:
-        result = next(results)
-        if result:
-            raise result
-
-    running.engine.up = up
-    with pytest.raises(StepFailed) as error:
-        running.edge.ensure(other)
-    assert "runs as it did before" in error.value.detail
-    assert (running.directory / "compose.json").read_text() == before
-    assert running.verbs().count("compose") == 2
-
-
-def test_another_image_recreates_and_a_stopped_one_is_started(running: Bench) -> None:
-    other = EdgeSpec(**{**SPEC.__dict__, "image": "haproxy:3.1"})
-    running.engine.up = lambda: running.runs(other)
-    evidence = running.edge.ensure(other)
-    assert evidence["change"] == "recreated"
-    assert evidence["gap_ms"] is None  # nothing listens on the port in this test
-    assert running.engine.container
-    running.engine.container["State"]["Running"] = False
-    assert running.edge.ensure(other)["change"] == "started"
-
-
-def test_a_container_that_does_not_answer_is_made_anew(running: Bench) -> None:
-    running.worker.description = ""
-    running.edge.ensure(SPEC)
-    assert running.engine.asked[-1][-4:] == ("up", "-d", "--remove-orphans", "--force-recreate")
 
 
 def test_a_switch_reaches_every_worker_and_the_file(running: Bench) -> None:
@@ -334,6 +57,19 @@ def test_an_old_worker_that_ends_meanwhile_is_no_failure(running: Bench) -> None
     running.master.workers[9] = Leaving()
     assert running.edge.set_traffic(Traffic("green"))["changed"]
     assert running.worker.map["live"] == "green"
+
+
+def test_an_old_worker_that_does_not_answer_for_a_moment_is_asked_again(running: Bench) -> None:
+    class Busy(Process):
+        refusals = 3
+
+        def answer(self, command: str) -> str:
+            self.refusals -= 1
+            return "Can't connect to the target CLI!\n" if self.refusals >= 0 else super().answer(command)
+
+    running.master.workers[9] = Busy()
+    running.edge.set_traffic(Traffic("green"))
+    assert running.master.workers[9].map["live"] == "green"
 
 
 def test_a_process_that_does_not_take_the_map_is_told(running: Bench) -> None:
@@ -364,7 +100,7 @@ def test_observe_tells_what_runs(running: Bench) -> None:
     assert seen["state"] == "running"
     assert seen["traffic"] == seen["running_traffic"] == {"live": "blue", "canary": "", "share": 0}
     assert seen["config"] == seen["running_config"] != ""
-    assert seen["ports"] == [["127.0.0.1", 0x7F01]]
+    assert seen["ports"] == [["127.0.0.1", PORT]]
     assert seen["drift"] == []
 
 
