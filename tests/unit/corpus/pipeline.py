@@ -23,7 +23,7 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.steady.runbooks.plugins.action.plan import ActionModule
-from ansible_collections.steady.runbooks.plugins.module_utils.compose import detach, planning, platform, status
+from ansible_collections.steady.runbooks.plugins.module_utils.compose import detach, host, planning, platform, status
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.docker import Docker
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.edge_config import compose_model, config_files
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.edge_spec import EdgePort, EdgeSpec
@@ -153,26 +153,30 @@ def _plan(params: dict[str, Any], variables: dict[str, Any], root: Path) -> dict
     params = {**params, "options": options, "release": release, "archive": None}
     scratch = root / "scratch"
     scratch.mkdir()
-    kept: dict[str, Any] = {}
-    if release:
-        packed = pack(asked["source"], into=str(scratch))
-        release["source_digest"] = packed.digest
-        params["archive"] = packed.path
-        real = planning.make_plan
-        with mock.patch.object(
-            planning, "make_plan", lambda seen, request: kept.update(request) or real(seen, request)
-        ):
-            planned = planning.plan_runbook(params, str(scratch), stays=False)
-        _render(kept["release"], checked(params)["settings"], params, str(scratch / "source"))
-        return planned
-    return planning.plan_runbook(params, str(scratch), stays=False)
+    if not release:
+        return planning.plan_runbook(params, str(scratch), stays=False)
+    packed = pack(asked["source"], into=str(scratch))
+    release["source_digest"] = packed.digest
+    params["archive"] = packed.path
+    models: list[dict[str, Any]] = []
+    render_source = host.render_source
+
+    def rendered(*words: Any) -> dict[str, Any]:
+        models.append(render_source(*words))
+        return models[-1]
+
+    with (
+        mock.patch.object(planning, "make_plan", wraps=planning.make_plan) as planned,
+        mock.patch.object(host, "render_source", rendered),
+    ):
+        result = planning.plan_runbook(params, str(scratch), stays=False)
+    _render(planned.call_args[0][1]["release"], models[-1], checked(params)["settings"], str(scratch / "source"))
+    return result
 
 
-def _render(release: dict[str, Any], settings: dict[str, Any], params: dict[str, Any], source: str) -> None:
-    """What the run would write to the host: it can be written, and holds no secret."""
+def _render(release: dict[str, Any], model: dict[str, Any], settings: dict[str, Any], source: str) -> None:
+    """What the run would write to the host can be written."""
     understanding = Understanding.from_dict(json.loads(json.dumps(release["understanding"])))
-    host = ComposePlatform.open(checked(params)).host
-    model = host.render(source, settings, release["environment"])
     paths = Paths(source, source, "/data")
     common = {"service": settings["name"], "release": release["id"], "pins": release["images"], "paths": paths}
     for slot in ("blue", "green"):
