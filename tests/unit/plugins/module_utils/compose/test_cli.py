@@ -57,5 +57,5 @@ def test_quoting_leaves_one_line():
 def test_a_command_that_is_too_slow_is_ended_with_all_that_it_has_started(tmp_path):
     told = tmp_path / "pid"
     with pytest.raises(CommandFailed, match="did not end"):
-        Docker(binary="/bin/sh").run("-c", f"sleep 60 & echo $! > {told}; wait", timeout=0.5)
+        Docker(binary="/bin/sh").run("-c", f"sleep 60 & echo $! > {told}; wait", timeout=3)
     assert not is_alive(process_identity(int(told.read_text())))
