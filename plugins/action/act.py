@@ -37,6 +37,7 @@ done
 if alive; then echo alive; else echo gone; fi
 if [ -e result.json ]; then cat result.json | tr '\\n' ' '; fi; echo
 tail -n +$(({seen}+1)) steps.jsonl 2>/dev/null
+exit 0
 """
 
 
