@@ -81,6 +81,8 @@ class Sshd:
         self.cut()
 
     def start(self) -> None:
+        if self.process is not None:
+            return
         os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
         self.process = subprocess.Popen(
             [BINARY, "-D", "-e", "-f", str(self.root / "config")], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
