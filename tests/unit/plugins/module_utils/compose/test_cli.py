@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.cli import compose, quoted
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.docker import Docker
 from ansible_collections.steady.runbooks.plugins.module_utils.errors import CommandFailed
+from ansible_collections.steady.runbooks.plugins.module_utils.run.clock import Clock
 from ansible_collections.steady.runbooks.plugins.module_utils.run.lock import is_alive, process_identity
+from ansible_collections.steady.runbooks.plugins.module_utils.run.waiter import wait_for
 
 NASTY = "p'a\"s$w\\o #x=1 \nline2 ${HOME} `id` {{ x }}\ttab é"
 
@@ -58,4 +60,5 @@ def test_a_command_that_is_too_slow_is_ended_with_all_that_it_has_started(tmp_pa
     told = tmp_path / "pid"
     with pytest.raises(CommandFailed, match="did not end"):
         Docker(binary="/bin/sh").run("-c", f"sleep 60 & echo $! > {told}; wait", timeout=3)
-    assert not is_alive(process_identity(int(told.read_text())))
+    child = process_identity(int(told.read_text()))
+    wait_for(lambda: (not is_alive(child), child), what="the child's end", timeout=10, clock=Clock(), interval=0.01)
