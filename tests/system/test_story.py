@@ -108,7 +108,7 @@ def test_again_changes_nothing(shop: Service) -> None:
 def test_a_bad_release_is_undone_with_its_reason(shop: Service, version: str) -> None:
     reason, before_anybody = BAD[version]
     shop.ensure("1.1.0")
-    with shop.traffic(rate=60) as traffic:
+    with shop.traffic() as traffic:
         since = time.time()
         played = shop.play("apply_update", {"version": version})
         time.sleep(0.5)
@@ -161,7 +161,7 @@ def test_cold_and_warm(shop: Service) -> None:
         assert shop.answers() == "1.0.0"
         warm = shop.done("blue_green_switch")
         assert shop.answers() == "1.1.0"
-        back = shop.done("rollback", {"reason": "warm"})
+        back = shop.done("rollback", {"release": "1.0.0", "reason": "warm"})
         assert shop.answers() == "1.0.0"
         seen = traffic.seen(since)
     assert seen.failed == 0, seen
@@ -176,18 +176,19 @@ def test_cold_and_warm(shop: Service) -> None:
 
 def test_an_approved_plan_is_done_and_no_other(shop: Service) -> None:
     shop.ensure("1.1.0", beside="1.0.0")
-    approved = shop.done("rollback", check=True).result("plan")["plan"]["hash"]
-    refused = shop.refused("rollback", {"approved_plan": "0123456789abcdef"})
+    back = {"release": "1.0.0"}
+    approved = shop.done("rollback", back, check=True).result("plan")["plan"]["hash"]
+    refused = shop.refused("rollback", {**back, "approved_plan": "0123456789abcdef"})
     assert refused["code"] == "plan_drifted"
     assert approved in refused["detail"]
     # What was approved was warm; now it would be cold.
     shop.done("retire")
-    refused = shop.refused("rollback", {"approved_plan": approved})
+    refused = shop.refused("rollback", {**back, "approved_plan": approved})
     assert refused["code"] == "plan_drifted"
     assert approved in refused["detail"]
-    now = shop.done("rollback", check=True).result("plan")["plan"]["hash"]
+    now = shop.done("rollback", back, check=True).result("plan")["plan"]["hash"]
     assert now != approved
-    played = shop.done("rollback", {"approved_plan": now})
+    played = shop.done("rollback", {**back, "approved_plan": now})
     assert shop.ledger()[-1]["plan"] == now == played.result("plan")["plan"]["hash"]
     assert shop.answers() == "1.0.0"
 
