@@ -10,6 +10,7 @@ standard input; what it does can be followed in the run's step log.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import sys
@@ -72,6 +73,9 @@ def act(
         checks.gate(gates)
         plan, release = make_plan(observed, {**request, "settings_digest": platform.host.settings_digest})
         engine.same_plan(request["plan"], plan)
+        if request["runbook"] != "recover" and any(step["do"] == "stage" for step in plan["steps"]):
+            # before anything is held or stopped for a release whose images cannot be had any more
+            platform.fetch(release, lambda text: journal.log("progress", text=text))
         start = plan["from"]["release"] if plan["from"] else None
         context = engine.Context(
             platform=platform,
@@ -98,7 +102,8 @@ def act(
         return _not_begun(journal, request, engine.defect("before the first change", error))
     finally:
         if lock.handle is not None:
-            files.remove("incoming")
+            with contextlib.suppress(OSError):  # the run has ended as it has, whatever is left of what it came with
+                files.remove("incoming")
         lock.release()
 
 
@@ -149,7 +154,7 @@ def refuse_dead_run(dead: Journal | None) -> None:
 def keep_warm(platform: ComposePlatform, request: dict[str, Any], clock: Clock) -> None:
     """Wait for the end of the warm window, then stop the idle slot, unless somebody else has been here."""
     files = platform.host.files
-    live = platform.edge.traffic().live
+    live = platform.edge.serving().live
     slot = other(live) if live in ("blue", "green") else None
     until = platform.host.slot(slot).get("warm_until") if slot else None
     while slot and until and clock.now() < until:
@@ -161,7 +166,7 @@ def keep_warm(platform: ComposePlatform, request: dict[str, Any], clock: Clock) 
     lock = HostLock(files, clock)
     try:
         lock.acquire({"run": request["run"], "runbook": "warm window", "since": clock.now()})
-        untouched = platform.edge.traffic().live == live and platform.host.slot(slot).get("warm_until") == until
+        untouched = platform.edge.serving().live == live and platform.host.slot(slot).get("warm_until") == until
         if untouched and unfinished(files, clock) is None:
             platform.halt(slot)
     except RunbookError:

@@ -10,6 +10,7 @@ started anew, in a session of its own, from a copy of that archive, with what it
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -23,7 +24,7 @@ from typing import Any, BinaryIO
 from ..errors import Refused
 from ..run.clock import Clock
 from ..run.files import Files
-from ..run.journal import RUN_ID, Journal, at_work
+from ..run.journal import RUN_ID, Journal, at_work, not_written
 from ..run.lock import busy, process_identity
 from .settings import checked
 
@@ -40,8 +41,12 @@ def start_run(params: Mapping[str, Any], act: str) -> dict[str, Any]:
     held = at_work(files, Clock())
     if held:
         raise busy(held)
-    where = files.directory(f"runs/{run}")
-    code = _own_code(files, run)
+    try:
+        where = files.directory(f"runs/{run}")
+        files.append(f"runs/{run}/act.log", b"", durable=False)
+        code = _own_code(files, run)
+    except OSError as error:
+        raise not_written(error) from error
     request = {
         **{name: params[name] for name in ("runbook", "run", "plan", "settings", "secrets", "options")},
         **{name: params[name] for name in ("actor", "reason", "registries", "state_directory")},
@@ -49,7 +54,6 @@ def start_run(params: Mapping[str, Any], act: str) -> dict[str, Any]:
         "environment": params["environment_name"],
         "target": params["target_name"],
     }
-    files.append(f"runs/{run}/act.log", b"", durable=False)
     # Compiled code is kept, whatever is set for whoever runs us: it saves every later run its compilation.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with _in_memory(request) as handed, open(os.path.join(where, "act.log"), "ab") as log:
@@ -63,7 +67,8 @@ def start_run(params: Mapping[str, Any], act: str) -> dict[str, Any]:
             start_new_session=True,
         )
     identity = process_identity(process.pid)
-    files.write_json(f"runs/{run}/process.json", identity)
+    with contextlib.suppress(OSError):  # it has been started: what it cannot write down itself, it refuses
+        files.write_json(f"runs/{run}/process.json", identity)
     return {"run": run, "directory": where, "process": identity}
 
 
@@ -111,9 +116,8 @@ def _own_code(files: Files, run: str) -> str:
         name = f"code/{hashlib.sha256(repr(content).encode()).hexdigest()[:16]}"
         if not files.exists(name):
             # Unpacked once for all runs of this version: Python then keeps it compiled, which saves half a second.
-            temporary = f"{name}.{run}"
-            archive.extractall(files.directory(temporary), members)
-            os.rename(files.path(temporary), files.path(name))
+            with files.made(name) as new:
+                archive.extractall(new, members)
             for old in sorted(files.names("code"), key=lambda one: os.path.getmtime(files.path("code", one)))[:-KEPT]:
                 files.remove(f"code/{old}")
     return files.path(name)

@@ -94,8 +94,11 @@ def _base(host: Host, containers: list[dict[str, Any]]) -> str:
 
 
 def _traffic(seen: Mapping[str, Any]) -> dict[str, Any]:
-    traffic = seen.get("traffic") or {}
+    """What users get: the process decides while it runs; once it starts again, the map file."""
+    kept, running = seen.get("traffic"), seen.get("running_traffic")
+    traffic = running or kept or {}
     return {
+        "told": kept == running or (running is None and seen["state"] != "running"),
         "live": traffic.get("live") or "none",
         "canary": traffic.get("canary") or "",
         "share": int(traffic.get("share") or 0),

@@ -14,7 +14,7 @@ from ..run import checks
 from ..run.clock import Clock
 from ..run.contract import Observation, Release
 from ..run.files import Files
-from ..run.journal import Journal, at_work, unfinished
+from ..run.journal import Journal, at_work, not_written, unfinished
 from ..run.ledger import Ledger
 from ..run.lock import busy
 from ..run.plan import Plan, describe_steps
@@ -63,7 +63,11 @@ def plan_runbook(params: Mapping[str, Any], scratch: str, stays: bool) -> dict[s
             next_step="Look at the new plan (--check --diff) and approve that one.",
         )
     if stays and release and plan["steps"] and runbook != "preflight":  # after which nobody acts
-        keep(files, params["archive"], release)
+        try:
+            keep(files, params["archive"], release)
+        except OSError as error:
+            files.remove("incoming")
+            raise not_written(error) from error
     return {**seen, "plan": plan, "release": brief(record), "text": _text(plan, observed, request)}
 
 

@@ -71,11 +71,8 @@ class ComposePlatform:
                     code="source_missing",
                     next_step="Run the same command again: the plan brings it.",
                 )
-            files.remove("releases/.new")
-            files.directory("releases/.new")
-            unpack(files.path(archive), files.path("releases/.new"))
-            files.directory(where)
-            os.rename(files.path("releases/.new"), files.path(f"{where}/source"))
+            with files.made(f"{where}/source") as new:
+                unpack(files.path(archive), new)
         known = self.host.release(release["id"]) or {}
         kept: Release = {name: known[name] for name in ("jobs_done", "previous", "live_since") if name in known}
         self.host.save_release({**release, **kept})
@@ -98,23 +95,22 @@ class ComposePlatform:
         return {**slots.stage(self.host, self.edge, slot, release, progress), "edge": edge}
 
     def shift(self, slot: str) -> Evidence:
-        before = self.edge.traffic()
-        if before == Traffic(slot):
-            return {"changed": False}
-        if before.live == "hold":
-            self.edge.release_hold(slot)
-        else:
-            self.edge.set_traffic(Traffic(slot))
-        return {"changed": True, "before": before.as_dict()}
+        try:
+            said = self.edge.set_traffic(Traffic(slot))
+        except StepFailed as error:
+            release = self.host.release(self.host.slot(slot).get("release") or "")
+            if error.code != "edge_unreachable" or not release:
+                raise
+            beside = self.host.release(self.host.slot(other(slot)).get("release") or "")
+            self.edge.ensure(self._spec(release, beside))  # it had been stopped
+            said = self.edge.set_traffic(Traffic(slot))
+        return {"changed": said["changed"], "before": said["before"]}
 
     def drain(self, slot: str, seconds: float, progress: Progress) -> Evidence:
         return {"changed": False, **self.edge.drain(slot, seconds, progress)}
 
     def hold(self) -> Evidence:
-        if self.edge.traffic().live == "hold":
-            return {"changed": False}
-        self.edge.hold()
-        return {"changed": True}
+        return {"changed": self.edge.hold()["changed"]}
 
     def handover(self, slot: str, progress: Progress) -> Evidence:
         return slots.handover(self.host, slot, progress)
@@ -126,10 +122,9 @@ class ComposePlatform:
         return slots.retire(self.host, slot)
 
     def close(self) -> Evidence:
-        if self.edge.observe()["state"] == "absent" or self.edge.traffic().live == "none":
+        if self.edge.observe()["state"] == "absent":
             return {"changed": False}
-        self.edge.set_traffic(Traffic("none"))
-        return {"changed": True}
+        return {"changed": self.edge.set_traffic(Traffic("none"))["changed"]}
 
     def settle(self, slot: str, release: Release, warm_until: float | None, previous: str | None) -> Evidence:
         """The record of who serves; the edge then has exactly this release's ports."""
@@ -218,7 +213,7 @@ class ComposePlatform:
         )
 
     def _live_release(self) -> Release:
-        live = self.edge.traffic().live
+        live = self.edge.serving().live
         return self.host.release(self.host.slot(live).get("release") or "") or {} if live in ("blue", "green") else {}
 
     def _ports(self, *releases: Mapping[str, Any] | None) -> tuple[EdgePort, ...]:

@@ -45,7 +45,7 @@ def status(params: Mapping[str, Any]) -> dict[str, Any]:
 def verified(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Smoke tests and version through the edge, and the log since the live release started; all must be well."""
     platform = ComposePlatform.open(checked(params))
-    live = platform.edge.traffic().live
+    live = platform.edge.serving().live
     record = platform.host.release(platform.host.slot(live).get("release") or "") if live in ("blue", "green") else None
     if not record:
         raise StepFailed("no release serves here", code="nothing_live", next_step="Apply an update (apply_update.yml).")

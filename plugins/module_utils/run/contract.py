@@ -10,7 +10,8 @@ evidence (a dict with at least ``changed``). Called again after a kill it finish
 ``describe()`` answers the *observation* that plans are made from::
 
     {"live": "blue" | "green" | None,            # the slot that gets all new requests
-     "traffic": {"live", "canary", "share"},     # as the edge has it; live may be "hold" or "maintenance"
+     "traffic": {"live", "canary", "share",      # as the edge has it; live may be "hold" or "maintenance"
+                 "told": bool},                  # false when the edge would do something else after a restart
      "edge": "running" | "stopped" | "absent" | "broken",
      "base": "running" | "partial" | "absent" | "none",
      "base_has": [name, ...],                    # state services, networks and volumes that are set up

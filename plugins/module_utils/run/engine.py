@@ -21,7 +21,7 @@ from .clock import Clock
 from .contract import Platform, Release
 from .journal import Journal, bury, not_written
 from .ledger import Ledger, LedgerBroken
-from .recover import root
+from .recover import FORMAT, root
 from .schema import survives
 
 Handler = Callable[["Context", dict[str, Any]], dict[str, Any]]
@@ -44,6 +44,7 @@ class Context:
     probing: Callable[..., Any] | None = None  # makes the prober of the proof; None where there is nothing to probe
     intent: dict[str, Any] = field(default_factory=dict)
     evidence: dict[str, Any] = field(default_factory=dict)
+    begun: float = 0.0  # by the clock that nobody sets
     turned: bool = False  # it ends what it can end now, whatever anybody thinks of that
     interruptible: bool = False
     interrupted: bool = False
@@ -81,10 +82,10 @@ def perform(context: Context, plan: plans.Plan, origin: Release | None, who: dic
     ``undone`` (it failed and the release from before serves as if nothing had been), ``kept`` (it failed after the
     point of no return, so the new release serves) or ``stuck`` (neither way worked: recover.yml).
     """
-    started = context.clock.now()
+    started, context.begun = context.clock.now(), context.clock.monotonic()
     dead = context.ends.intent() if context.ends else None
     context.intent = {
-        "format": 1,
+        "format": FORMAT,
         "run": context.journal.run,
         "runbook": plan["runbook"],
         "direction": "back" if plan.get("way") == "back" else "forward",
@@ -139,7 +140,7 @@ def finish(
         "plan": intent["plan"]["hash"],
         "started": intent["started"],
         "ended": now,
-        "seconds": round(now - intent["started"], 3),
+        "seconds": round(context.clock.monotonic() - context.begun, 3),
         "actor": intent.get("actor", {}),
         "reason": intent.get("reason", ""),
         "rolled_back": outcome == "undone" or intent["runbook"] == "rollback" or intent["plan"].get("way") == "back",

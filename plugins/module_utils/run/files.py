@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 NEW = ".new-"  # and the process that writes: the name of what is not yet in its place
@@ -100,6 +101,22 @@ class Files:
             stream.flush()
             os.fsync(stream.fileno())
 
+    @contextlib.contextmanager
+    def made(self, path: str) -> Iterator[str]:
+        """A new directory to be filled, that gets its place at *path* at the end of the block: all of it or nothing."""
+        parent = os.path.dirname(path)
+        self.directory(parent)
+        new = tempfile.mkdtemp(prefix=f"{NEW}{os.getpid()}-", dir=self.path(parent))
+        try:
+            yield new
+            os.rename(new, self.path(path))
+        except OSError:
+            if not self.exists(path):  # else somebody was faster, with the same
+                raise
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+        self._sync(self.path(parent))
+
     def remove(self, path: str) -> None:
         """Remove a file or a whole directory; not being there is fine."""
         where = self.path(path)
@@ -112,11 +129,11 @@ class Files:
     def sweep(self) -> None:
         """Remove what processes that are gone had not yet put in its place. Sources, which are not ours, are let be."""
         for folder, folders, names in os.walk(self.root):
+            for name in (*names, *folders):
+                if name.startswith(NEW) and not _runs(name[len(NEW) :].partition("-")[0]):
+                    self.remove(os.path.join(folder, name))
             deep = os.path.relpath(folder, self.root).count(os.sep) >= 1
             folders[:] = [] if deep else [name for name in folders if name != "source"]
-            for name in names:
-                if name.startswith(NEW) and not _runs(name[len(NEW) :].partition("-")[0]):
-                    os.unlink(os.path.join(folder, name))
 
     def _sync(self, directory: str) -> None:
         handle = os.open(directory, os.O_RDONLY)

@@ -57,7 +57,7 @@ def towards(
     if observed["base"] in ("absent", "partial") or (new and lacks):
         steps.append(_step("base", "Start the state services", "none: they hold data", release=name))
     if exclusive and not serving and old["state"] in ("running", "partial"):
-        steps.append(_step("hold", "Hold requests", "let them through again"))
+        steps.append(_step("hold", "Hold requests", "let them through again", slot=beside))
         steps.append(
             _step("halt", f"Stop {_named(observed, old['release'])} in {beside}", "start it again", slot=beside)
         )
@@ -79,7 +79,7 @@ def towards(
         )
     if verify and not serving:
         steps.append(_step("verify", f"Check {version} in {slot} before anybody uses it", slot=slot, release=name))
-    if not serving or observed["traffic"]["share"]:
+    if not serving or observed["traffic"]["share"] or not observed["traffic"].get("told", True):
         steps.append(_step("shift", f"Send all requests to {slot}", _shift_undo(observed), slot=slot))
     if (release.get("workers") and now["workers"] != "running") or old["workers"] in ("running", "partial"):
         steps.append(_step("handover", f"Hand workers over to {slot}", f"hand them back to {beside}", slot=slot))
@@ -111,10 +111,10 @@ def back(
         shift = _step("shift", f"Send all requests to {start['slot']}", slot=start["slot"])
         return [*([] if observed["live"] == start["slot"] else [shift]), *([halt] if staged else [])]
     # It served until now: where it runs it gets the requests first, whatever its health check says this moment.
-    served = observed["slots"][start["slot"]]
-    served = {**served, "ready": served["state"] == "running"}
-    seen = {**observed, "slots": {**observed["slots"], start["slot"]: served}}
-    steps = towards(seen, start["slot"], release, verify=False)
+    # But one that was stopped for the other may only be on its way up again.
+    served = observed["live"] == start["slot"] or not _exclusive(observed, release)
+    ready = served and observed["slots"][start["slot"]]["state"] == "running"
+    steps = towards(held_ready(observed, start["slot"], ready), start["slot"], release, verify=False)
     stopped = any(step["do"] == "halt" for step in steps) or observed["slots"][slot]["state"] in ("stopped", "absent")
     # A run that began and ends in one slot (retire) started nothing beside it.
     return steps if stopped or not staged or slot == start["slot"] else [*steps, halt]
@@ -124,6 +124,11 @@ def _jobs_end(jobs: Iterable[Mapping[str, str]]) -> list[Step]:
     """No run ends while something that a dead one started may still change the database."""
     names = ", ".join(job["service"] for job in jobs)
     return [_step("end_jobs", f"Wait until {names} has ended, and remove what is left of it")] if names else []
+
+
+def held_ready(observed: Observation, slot: str, ready: bool) -> Observation:
+    """The observation with a slot held to be *ready* or not, whatever it seems to be."""
+    return {**observed, "slots": {**observed["slots"], slot: {**observed["slots"][slot], "ready": ready}}}
 
 
 def _exclusive(observed: Observation, release: Release) -> bool:

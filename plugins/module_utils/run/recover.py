@@ -16,6 +16,7 @@ from .schema import survives
 from .variables import shown
 
 Intent = Mapping[str, Any]
+FORMAT = 1  # of an intent; raised when an older version could misread a newer one
 
 
 def plan(
@@ -37,6 +38,12 @@ def plan(
             "no run has died here: there is nothing to recover",
             code="nothing_to_recover",
             next_step="status.yml tells what runs.",
+        )
+    if int(dead.get("format") or 1) > FORMAT:
+        raise Refused(
+            f"run {dead['run']} was begun by a newer version of this collection, in format {dead['format']}",
+            code="newer_format",
+            next_step="Run recover.yml with that version or a later one: this one could only guess.",
         )
     safe, why = safe_direction(observed, dead)
     way = safe if direction == "auto" else direction
@@ -83,8 +90,9 @@ def ways(observed: Observation, dead: Intent) -> dict[str, list[plans.Step]]:
         return dict.fromkeys(("finish", "back"), [*plans.retire(observed), *settle])
     planned = {step["do"] for step in dead["plan"]["steps"]}
     settled: dict[str, Any] = next((step["args"] for step in dead["plan"]["steps"] if step["do"] == "settle"), {})
+    unsure = observed["live"] != goal["slot"]  # the run may have died before what it had started there was ready
     finish = plans.towards(
-        observed,
+        plans.held_ready(observed, goal["slot"], False) if unsure else observed,
         goal["slot"],
         release,
         new="prepare" in planned,

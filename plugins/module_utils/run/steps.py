@@ -62,9 +62,12 @@ def verify(context: Context, args: Args) -> Evidence:
 
 
 def hold(context: Context, args: Args) -> Evidence:
+    """Hold new requests, and let the slot that is stopped next finish those that it has."""
     context.held = True
     start_proof(context)
-    return context.platform.hold()
+    said = context.platform.hold()
+    drained = context.platform.drain(args["slot"], context.settings["drain_seconds"], context.progress)
+    return {**said, "drained": drained, "say": f"drained in {drained['drained_s']:.1f} s, {drained['cut']} cut"}
 
 
 def halt(context: Context, args: Args) -> Evidence:

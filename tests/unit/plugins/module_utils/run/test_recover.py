@@ -108,7 +108,14 @@ def test_one_can_choose_the_other_way_and_is_told_what_would_be_safe() -> None:
     planned = plan(observed(), intent(), "finish")
     assert planned["way"] == "finish"
     assert any("the safe way would be back" in note for note in planned["notes"])
-    assert dos(planned["steps"]) == ["prepare", "verify green", "shift green", "watch green", "settle green"]
+    assert dos(planned["steps"]) == [
+        "prepare",
+        "stage green",
+        "verify green",
+        "shift green",
+        "watch green",
+        "settle green",
+    ]
 
 
 @pytest.mark.parametrize("seen", [observed(schema="r2"), observed(jobs=JOB), observed(**LOST)])
@@ -167,7 +174,7 @@ def test_a_recovery_of_a_dead_recovery_goes_on_with_what_that_was_for(dead: dict
 def test_a_recovery_of_a_dead_recovery_knows_what_was_planned_at_first() -> None:
     """Not the release that the recovery went back to, and not its steps."""
     steps = dos(plan(observed(), recovery("back", "back"), "finish")["steps"])
-    assert steps == ["prepare", "verify green", "shift green", "watch green", "settle green"]
+    assert steps == ["prepare", "stage green", "verify green", "shift green", "watch green", "settle green"]
 
 
 def test_a_chain_of_dead_recoveries_stays_one_link_long() -> None:
