@@ -1,0 +1,564 @@
+# Copyright (c) 2026, the steady.runbooks authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What goes wrong on a real host: each ends in one whole release, and users notice nothing of it.
+
+`make test` takes a sample of the places where a fault can strike; `make prove` (STEADY_PROVE=1) takes all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import stat
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.steady.runbooks.plugins.module_utils.errors import Refused
+from ansible_collections.steady.runbooks.plugins.module_utils.run.contract import other
+from ansible_collections.steady.runbooks.plugins.module_utils.run.ledger import Ledger
+from ansible_collections.steady.runbooks.tests.lab import lab
+from ansible_collections.steady.runbooks.tests.system import services, shop
+from ansible_collections.steady.runbooks.tests.system.acting import FAULTY, Acting
+from ansible_collections.steady.runbooks.tests.system.hello import docker, wait_until
+from ansible_collections.steady.runbooks.tests.system.oracle import answers, not_whole
+from ansible_collections.steady.runbooks.tests.system.runner import PATH
+from ansible_collections.steady.runbooks.tests.system.scenario import Scenario, Tally, end
+from ansible_collections.steady.runbooks.tests.system.slow_engine import SlowEngine
+from ansible_collections.steady.runbooks.tests.system.traffic import Traffic
+
+PROVE = os.environ.get("STEADY_PROVE") == "1"
+SAMPLE = 6  # of the points of one kind, in make test
+SETTINGS: dict[str, Any] = {"service_drain_seconds": 5, "service_start_seconds": 30, "service_min_free_mib": 0}
+
+
+@pytest.fixture(scope="module")
+def acting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Acting]:
+    """A service that serves 1.0.0; each test leaves a whole release."""
+    lab.up(["redis:8"])
+    shop.provide_hello()
+    hello = services.overlapping(tmp_path_factory.mktemp("faults"), "k-faults", **SETTINGS)
+    hello.remove()
+    try:
+        one = Acting(hello)
+        one.done("apply_update", "1.0.0")
+        yield one
+    finally:
+        hello.remove()
+
+
+@contextmanager
+def unnoticed(acting: Acting) -> Iterator[None]:
+    """Users are there, and none of them may notice; afterwards one whole release serves."""
+    url = f"http://127.0.0.1:{acting.hello.port}"
+    with Traffic(url, rate=20, seconds=3600, requests=["1 GET /"], timeout=30) as users:
+        yield
+        seen = users.seen()
+    assert seen.failed == 0, seen
+    assert not_whole(acting) == []
+
+
+# -- at every point of a run ------------------------------------------------------------------------------------------
+
+
+def points(scenario: Scenario, folder: Path, *kinds: str) -> list[tuple[str, int]]:
+    """(name, occurrence) of the points of these kinds that an undisturbed run passes; the first two of equal ones."""
+    log = folder / "points"
+    log.unlink(missing_ok=True)
+    scenario.prepare()
+    result = scenario.acting.start(scenario.plan(), FAULTY, {"log": str(log)}).wait()
+    assert result["outcome"] == "done", result
+    passed = Counter(line for line in log.read_text().splitlines() if line.split()[0] in kinds)
+    found = [(name, number) for name, count in passed.items() for number in range(1, min(count, 2) + 1)]
+    return found if PROVE else sorted(random.Random(1).sample(found, min(SAMPLE, len(found))))
+
+
+def strike(scenario: Scenario, tally: Tally, faults: dict[str, Any]) -> None:
+    """One run with *faults*; recover.yml where it died or got stuck."""
+    scenario.prepare()
+    act = scenario.acting.start(scenario.plan(), FAULTY, faults)
+    outcome = act.wait().get("outcome") or ("dead" if scenario.acting.status()["run"] else "dead, but not at work")
+    wrong = end(scenario.acting, act) if outcome in ("dead", "stuck") else []
+    wrong += not_whole(scenario.acting)
+    tally.kills += 1
+    tally.converged += not wrong
+    tally.outcomes[outcome] += 1
+    tally.wrong += [f"{scenario.runbook} with {faults}: {outcome}: {one}" for one in wrong]
+
+
+RUNBOOKS = (
+    [("apply_update", "alone"), ("rollback", "cold"), ("retire", "warm")] if PROVE else [("apply_update", "alone")]
+)
+
+
+def strike_everywhere(
+    acting: Acting, folder: Path, capsys: pytest.CaptureFixture[str], kinds: tuple[str, ...], **faults: Any
+) -> None:
+    tally, begun = Tally(), time.monotonic()
+    with unnoticed(acting):
+        for runbook, state in RUNBOOKS:
+            scenario = Scenario(acting, runbook, state)
+            for name, occurrence in points(scenario, folder, *kinds):
+                strike(scenario, tally, {"point": name, "occurrence": occurrence, **faults})
+    with capsys.disabled():
+        told = f"{faults} at {', '.join(kinds)}: {tally.kills} times, {tally.converged} converged"
+        print(f"\n  {told} {dict(tally.outcomes)} in {time.monotonic() - begun:.0f} s")
+    assert not tally.wrong, "\n".join(tally.wrong)
+
+
+@pytest.mark.parametrize("still", [False, True], ids=["once", "for good"])
+def test_the_disk_is_full_at_a_write(
+    acting: Acting, tmp_path: Path, capsys: pytest.CaptureFixture[str], still: bool
+) -> None:
+    strike_everywhere(acting, tmp_path, capsys, ("write",), do="fail", still=still)
+
+
+def test_docker_fails_once(acting: Acting, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    strike_everywhere(acting, tmp_path, capsys, ("docker", "engine", "edge"), do="fail")
+
+
+@pytest.mark.parametrize("do", ["kill", "kill after"])
+def test_killed_around_an_effect(acting: Acting, tmp_path: Path, capsys: pytest.CaptureFixture[str], do: str) -> None:
+    """Just before and just after each write and each command: between two effects that belong together."""
+    strike_everywhere(acting, tmp_path, capsys, ("write", "docker", "edge"), do=do)
+
+
+# -- the state directory ----------------------------------------------------------------------------------------------
+
+
+def mounted(*words: str) -> None:
+    said = subprocess.run(["mount", *words], capture_output=True, text=True, check=False)
+    if said.returncode:
+        pytest.skip(f"nothing can be mounted here: {said.stderr}")
+
+
+@pytest.mark.parametrize("free", [0, 8, 64, 400], ids=lambda kib: f"{kib} KiB")
+def test_a_real_disk_is_full(tmp_path: Path, free: int) -> None:
+    """A file system of its own with so much left: refused or undone, and all is well when there is room again."""
+    hello = services.overlapping(tmp_path, "k-disk", **SETTINGS)
+    acting = Acting(hello)
+    hello.remove()
+    hello.state.mkdir(mode=0o700, parents=True)
+    mounted("-t", "tmpfs", "-o", "size=24m,mode=700", "tmpfs", str(hello.state))
+    try:
+        acting.done("apply_update", "1.0.0")
+        acting.done("apply_update", "1.1.0")
+        filler = hello.state / "filler"
+        with unnoticed(acting):
+            for runbook, version in (("apply_update", "1.2.0"), ("rollback", "")):
+                left = shutil.disk_usage(hello.state).free - free * 1024
+                filler.write_bytes(b"\0" * max(0, left))
+                try:
+                    act = acting.start(acting.plan(runbook, version))
+                    outcome = act.wait().get("outcome") or ("dead" if acting.status()["run"] else "refused")
+                except Refused as error:
+                    outcome = "refused"
+                    assert (error.code, "disk" in error.next_step) == ("state_not_written", True), error.detail
+                filler.unlink()
+                assert outcome in ("refused", "undone", "done", "dead", "stuck")
+                if outcome in ("dead", "stuck"):
+                    assert end(acting, act) == []
+                assert not_whole(acting) == []
+    finally:
+        subprocess.run(["umount", "--lazy", str(hello.state)], capture_output=True, check=False)
+        hello.remove()
+
+
+def test_the_state_directory_is_read_only(acting: Acting) -> None:
+    """Runbooks that act refuse, and say why; those that tell go on telling."""
+    state = str(acting.hello.state)
+    mounted("--bind", state, state)
+    subprocess.run(["mount", "-o", "remount,bind,ro", state], check=True)
+    try:
+        before = acting.hello.snapshot()
+        for runbook, version in (("apply_update", "1.2.0"), ("retire", "")):
+            refusal = acting.refused(runbook, version)
+            assert refusal.code == "no_go"
+            assert f"{state} cannot be written" in refusal.detail
+            assert "mounted read-only" in refusal.next_step
+        assert acting.status()["live"]
+        assert acting.hello.snapshot() == before
+    finally:
+        subprocess.run(["umount", state], check=True)
+    with unnoticed(acting):
+        Scenario(acting, "apply_update", "alone").prepare()
+
+
+def test_the_state_directory_is_of_another_format(acting: Acting) -> None:
+    """Fields that we do not know, as a newer version may leave, and fields that we lack, as an older one did."""
+    scenario = Scenario(acting, "rollback", "warm")
+    scenario.prepare()
+    with unnoticed(acting):
+        for path in acting.hello.state.glob("slots/*/slot.json"):
+            record = json.loads(path.read_text())
+            record.pop("warm_until", None)
+            path.write_text(json.dumps({**record, "from_the_future": {"a": [1]}}))
+        for path in acting.hello.state.glob("releases/*/release.json"):
+            record = json.loads(path.read_text())
+            for name in ("commit", "notes", "base", "type", "changes"):
+                record.pop(name, None)
+            path.write_text(json.dumps({**record, "from_the_future": True}))
+        base = acting.hello.state / "base/base.json"
+        base.write_text(json.dumps({"services": json.loads(base.read_text())["services"]}))
+        seen = acting.status()
+        assert seen["live"]["version"] in seen["text"]
+        assert acting.start(scenario.plan()).wait()["outcome"] == "done"
+        acting.done("apply_update", "1.2.0")
+
+
+def test_a_dead_run_of_a_newer_format(acting: Acting) -> None:
+    """What we cannot know the meaning of is not ended by guessing."""
+    scenario = Scenario(acting, "apply_update", "alone")
+    with unnoticed(acting):
+        act = scenario.start()
+        act.reach(lambda: len(act.titles()) >= 3)
+        act.kill()
+        path = act.directory / "intent.json"
+        intent = path.read_text()
+        path.write_text(json.dumps({**json.loads(intent), "format": 99}))
+        refusal = acting.refused("recover")
+        assert refusal.code == "newer_format"
+        assert "newer version" in refusal.detail + refusal.next_step
+        assert acting.refused("rollback").code == "dead_run"
+        path.write_text(intent)
+        assert end(acting, act) == []
+
+
+# -- the clock --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "clock",
+    [[[0, 3600]], [[0, -3600]], [[1.0, -7200]], [[1.0, 7200]], [[1.0, -600], [2.0, 1200], [3.0, -600]]],
+    ids=["an hour ahead", "an hour late", "goes back", "jumps ahead", "to and fro"],
+)
+def test_the_clock_is_wrong(acting: Acting, clock: list[list[float]]) -> None:
+    scenario = Scenario(acting, "apply_update", "alone")
+    scenario.prepare()
+    with unnoticed(acting):
+        begun = time.monotonic()
+        result = acting.start(scenario.plan(), FAULTY, {"clock": clock}).wait()
+        took = time.monotonic() - begun
+        assert result["outcome"] == "done", result
+        assert 0 < result["seconds"] <= took
+        assert all(0 <= step["seconds"] <= took for step in result["steps"])
+        assert Ledger(acting.files).verify()["head"]["seq"] == result["head"]["seq"]
+        # whenever it thinks that the warm window ends: the release that serves is never the one that is stopped
+        assert acting.done("rollback", release=result["from"]["version"])
+
+
+# -- Docker -----------------------------------------------------------------------------------------------------------
+
+
+def test_docker_answers_slowly(acting: Acting, tmp_path: Path) -> None:
+    scenario = Scenario(acting, "apply_update", "alone")
+    scenario.prepare()
+    with SlowEngine(tmp_path, delay=0.25) as engine, unnoticed(acting):
+        acting.environment = engine.environment
+        try:
+            result = acting.start(scenario.plan()).wait()
+        finally:
+            acting.environment = {}
+        assert result["outcome"] == "done", result
+        assert engine.count > 20
+
+
+@pytest.mark.parametrize("number", [1, 6, 15, 30])
+def test_the_engine_hangs_up_once(acting: Acting, tmp_path: Path, number: int) -> None:
+    """Before the first change it is refused; after it the run is undone."""
+    scenario = Scenario(acting, "apply_update", "alone")
+    scenario.prepare()
+    before = scenario.live
+    with SlowEngine(tmp_path, hangs_up=number) as engine, unnoticed(acting):
+        acting.environment = engine.environment
+        try:
+            result = acting.start(scenario.plan()).wait()
+        finally:
+            acting.environment = {}
+        assert engine.count >= number
+        assert result["outcome"] in ("refused", "undone", "done"), result
+        if result["outcome"] != "done":
+            assert result["failure"]["next_step"]
+            assert scenario.live == before
+
+
+WRAPPER = """\
+#!/usr/bin/env bash
+# Fails, or is slow, the NUMBERth time that Compose is called.
+if [[ $1 == compose ]]; then
+  exec 9>>"{folder}/count"; flock 9; echo >&9
+  if (($(wc -l <"{folder}/count") == {number})); then {what}; fi
+  flock -u 9; exec 9>&-
+fi
+exec "{docker}" "$@"
+"""
+
+
+@pytest.mark.parametrize(
+    "what", ["sleep 5", "echo 'Error response from daemon: on purpose' >&2; exit 1"], ids=["slow", "fails"]
+)
+@pytest.mark.parametrize("number", [2, 4])
+def test_compose_once(acting: Acting, tmp_path: Path, what: str, number: int) -> None:
+    scenario = Scenario(acting, "apply_update", "alone")
+    scenario.prepare()
+    before = scenario.live
+    wrapper = tmp_path / "docker"
+    wrapper.write_text(WRAPPER.format(folder=tmp_path, number=number, what=what, docker=shutil.which("docker")))
+    wrapper.chmod(wrapper.stat().st_mode | stat.S_IXUSR)
+    with unnoticed(acting):
+        acting.environment = {"PATH": f"{tmp_path}:{PATH}"}
+        try:
+            result = acting.start(scenario.plan()).wait()
+        finally:
+            acting.environment = {}
+        assert result["outcome"] == ("done" if "sleep" in what else "undone"), result
+        assert (scenario.live == before) == ("exit" in what)
+
+
+# -- images and registries --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def registry() -> Iterator[str]:
+    """A registry of this test's own, by the name of its container; it has hello."""
+    name, port = "k-registry", 5055
+    docker("run", "-d", "--name", name, "--network", "host", "-e", f"REGISTRY_HTTP_ADDR=127.0.0.1:{port}",
+           "-e", "OTEL_TRACES_EXPORTER=none", lab.REGISTRY_IMAGE)  # fmt: skip
+    try:
+        wait_until(lambda: lab.answers(f"http://127.0.0.1:{port}/v2/", 1) == 200, "the registry answers")
+        docker("tag", services.IMAGE, f"127.0.0.1:{port}/k-hello:1")
+        docker("push", "-q", f"127.0.0.1:{port}/k-hello:1")
+        docker("image", "rm", f"127.0.0.1:{port}/k-hello:1")
+        yield name
+    finally:
+        docker("rm", "-f", "-v", name)
+
+
+def removed(image: str) -> None:
+    """Somebody tidies up: nothing of it is here any more under this name."""
+    for line in docker("image", "ls", "--digests", "--format", "{{.Repository}} {{.Tag}} {{.Digest}}"):
+        repository, tag, digest = line.split()
+        if repository == image:
+            docker("image", "rm", f"{repository}@{digest}" if tag == "<none>" else f"{repository}:{tag}")
+
+
+def test_an_image_is_removed_behind_our_back(acting: Acting, registry: str) -> None:
+    """A cold rollback fetches it again by digest; without the registry it refuses before anything is changed."""
+    Scenario(acting, "apply_update", "alone").prepare()
+    compose = acting.hello.root / "source/compose.yaml"
+    kept = compose.read_text()
+    image = "127.0.0.1:5055/k-hello"
+    old = Scenario(acting, "apply_update", "alone").live
+    compose.write_text(kept.replace(f"{services.IMAGE}\n", f"{image}:1\n"))
+    try:
+        with unnoticed(acting):
+            other_version = "1.2.0"
+            acting.done("apply_update", other_version)
+            compose.write_text(kept)
+            acting.done("rollback", release=old)
+            acting.done("retire")
+            removed(image)
+            acting.done("rollback", release=other_version)
+            assert acting.status()["live"]["version"] == other_version
+            acting.done("rollback", release=old)
+            acting.done("retire")
+            removed(image)
+            docker("stop", registry)
+            before = acting.hello.containers()
+            result = acting.run("rollback", release=other_version)
+            assert result["outcome"] == "refused", result
+            assert f"the image {image}:1@sha256:" in result["failure"]["detail"]
+            assert "Look whether this host reaches the registry" in result["failure"]["next_step"]
+            assert acting.hello.containers() == before
+            assert acting.status()["live"]["version"] == old
+    finally:
+        compose.write_text(kept)
+        removed(image)
+
+
+def test_names_are_not_resolved(acting: Acting) -> None:
+    """An update from a registry that has no address is refused; to go back needs no registry."""
+    Scenario(acting, "rollback", "warm").prepare()
+    compose = acting.hello.root / "source/compose.yaml"
+    kept = compose.read_text()
+    compose.write_text(kept.replace("127.0.0.1:5000/hello", "registry.invalid/hello"))
+    try:
+        with unnoticed(acting):
+            before = acting.hello.snapshot()
+            refusal = acting.refused("apply_update", "1.2.0")
+            assert refusal.code == "image_unavailable"
+            assert "registry.invalid/hello:1" in refusal.detail
+            assert "Look whether this host reaches the registry" in refusal.next_step
+            assert acting.hello.snapshot() == before
+            acting.done("blue_green_switch")
+    finally:
+        compose.write_text(kept)
+
+
+# -- somebody else at work --------------------------------------------------------------------------------------------
+
+
+def test_the_warm_slot_is_killed(acting: Acting) -> None:
+    """The way back is then a cold one, which is said, and works."""
+    scenario = Scenario(acting, "rollback", "warm")
+    scenario.prepare()
+    idle = other(scenario.slot)
+    with unnoticed(acting):
+        docker("kill", *[c["Id"] for c in acting.platform.host.slot_containers(idle) if c["State"]["Running"]])
+        assert f"{idle}: {scenario.another}, stopped" in acting.status()["text"]
+        planned = scenario.plan()
+        assert f"Cold: {scenario.another} is started again in {idle}." in planned["text"]
+        wanted = scenario.another
+        assert acting.start(planned).wait()["outcome"] == "done"
+        assert scenario.live == wanted
+
+
+def edit_map(acting: Acting, text: str) -> None:
+    """As an editor does it."""
+    (acting.hello.state / "edge/config/edge.map").write_text(text)
+
+
+@pytest.mark.parametrize("runbook", ["rollback", "blue_green_switch", "apply_update"])
+@pytest.mark.parametrize("text", ["nonsense\n", "", "the other slot"], ids=["nonsense", "empty", "other slot"])
+def test_the_map_is_edited_by_hand(acting: Acting, text: str, runbook: str) -> None:
+    """It says what the edge would do after a restart: status names that, and the next run mends it."""
+    scenario = Scenario(acting, runbook, "warm")
+    scenario.prepare()
+    live, slot = scenario.live, scenario.slot
+    path = acting.hello.state / "edge/config/edge.map"
+    with unnoticed(acting):
+        edit_map(acting, path.read_text().replace(slot, other(slot)) if text.startswith("the") else text)
+        seen = acting.status()
+        assert "map" in " ".join(seen["observed"]["drift"]), seen["text"]
+        assert seen["live"]["version"] == live, "what serves is told by the process that serves"
+        planned = acting.plan("apply_update", "1.2.0") if runbook == "apply_update" else scenario.plan()
+        result = acting.start(planned).wait()
+        assert result["outcome"] == "done", result
+        assert acting.status()["observed"]["drift"] == []
+
+
+@pytest.mark.parametrize("file", ["haproxy.cfg", "hold.lua", "maintenance.html"])
+def test_the_configuration_of_the_edge_is_edited_by_hand(acting: Acting, file: str) -> None:
+    scenario = Scenario(acting, "blue_green_switch", "warm")
+    scenario.prepare()
+    with unnoticed(acting):
+        path = acting.hello.state / "edge/config" / file
+        kept = path.read_text()
+        path.write_text(kept + "\n# by hand\n")
+        assert "the edge's configuration was changed by hand" in acting.status()["text"]
+        assert acting.start(scenario.plan()).wait()["outcome"] == "done"
+        assert path.read_text() == kept
+        assert acting.status()["observed"]["drift"] == []
+
+
+def test_two_controllers_start_at_once(acting: Acting) -> None:
+    """Exactly one acts; the other is refused, and says who is at work, or that things have changed."""
+    scenario = Scenario(acting, "blue_green_switch", "warm")
+    for _time in range(3):
+        scenario.prepare()
+        planned = [scenario.plan(), scenario.plan()]
+        outcomes: list[dict[str, Any]] = []
+        gate = threading.Barrier(2)
+
+        def controller(plan: dict[str, Any], gate: threading.Barrier = gate, outcomes: list[Any] = outcomes) -> None:
+            gate.wait()
+            try:
+                outcomes.append(acting.start(plan).wait())
+            except Refused as error:
+                outcomes.append({"outcome": "refused", "failure": error.as_dict()})
+
+        with unnoticed(acting):
+            both = [threading.Thread(target=controller, args=(plan,)) for plan in planned]
+            for one in both:
+                one.start()
+            for one in both:
+                one.join()
+        assert sorted(one["outcome"] for one in outcomes) == ["done", "refused"], outcomes
+        refused = next(one for one in outcomes if one["outcome"] == "refused")
+        assert refused["failure"]["code"] in ("busy", "plan_drifted", "dead_run"), refused
+
+
+# -- applications that misbehave --------------------------------------------------------------------------------------
+
+
+ILL = """\
+import http.server, os, socketserver
+socketserver.TCPServer.request_queue_size = 512
+class Ill(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        if "X-Forwarded-For" in self.headers:  # by the edge: users are here
+            open("/tmp/used", "w").close()
+        body = ('{"version": "%s"}' % os.environ["VERSION"]).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("X-Version", os.environ["VERSION"])
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *words): pass
+http.server.ThreadingHTTPServer(("", 8000), Ill).serve_forever()
+"""
+
+
+@contextmanager
+def changed_web(acting: Acting, **changes: Any) -> Iterator[None]:
+    """The next release has another web service."""
+    import yaml
+
+    compose = acting.hello.root / "source/compose.yaml"
+    kept = compose.read_text()
+    model = yaml.safe_load(kept)
+    model["services"]["web"].update(changes)
+    compose.write_text(yaml.safe_dump(model))
+    try:
+        yield
+    finally:
+        compose.write_text(kept)
+
+
+def test_a_release_is_unhealthy_right_after_the_switch(acting: Acting) -> None:
+    """It answers well, but Docker calls it unhealthy as soon as users are there: the watch sends them back."""
+    scenario = Scenario(acting, "apply_update", "alone")
+    scenario.prepare()
+    before = scenario.live
+    check = {"test": ["CMD-SHELL", "test ! -e /tmp/used"], "interval": "1s", "retries": 1}
+    acting.hello.set(service_watch={"seconds": 20, "checkpoints": [20]})
+    try:
+        with (
+            changed_web(acting, command=["python3", "-c", ILL.replace("$", "$$")], healthcheck=check),
+            unnoticed(acting),
+        ):
+            result = acting.run("apply_update", scenario.another)
+            assert result["outcome"] == "undone", result
+            assert "unhealthy" in result["failure"]["detail"]
+            assert scenario.live == before
+    finally:
+        acting.hello.set(service_watch={"seconds": 1, "checkpoints": [1]})
+
+
+def test_an_application_ignores_sigterm(acting: Acting) -> None:
+    """It is killed after its grace period, and neither the run nor the next one waits for it for ever."""
+    scenario = Scenario(acting, "apply_update", "alone")
+    scenario.prepare()
+    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + ILL
+    with changed_web(acting, command=["python3", "-c", deaf.replace("$", "$$")], stop_grace_period="2s"):
+        wanted = scenario.another
+        with unnoticed(acting):
+            acting.done("apply_update", wanted)
+    with unnoticed(acting):
+        acting.done("rollback")
+        begun = time.monotonic()
+        acting.done("retire")
+        assert time.monotonic() - begun < 30
+    assert set(answers(acting)) == {scenario.live}
