@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+from collections.abc import Iterable
 from typing import Any
 from unittest import mock
 
@@ -48,6 +48,7 @@ class Machine:
         self.platform = MemoryPlatform(self.world, self.script, self.files)
         self.ledger = Ledger(self.files)
         self.runs = 0
+        self.kept: dict[str, dict[str, bytes]] = {}  # ended runs that are on the disk as a snapshot has them
 
     def written_intent(self) -> dict[str, Any] | None:
         """The intent of the run at work, if it is on the disk and says what it has to."""
@@ -148,29 +149,42 @@ class Machine:
     # -- snapshots ------------------------------------------------------------------------------------------------
 
     def save(self) -> Snapshot:
-        content = {}
-        for folder, _folders, names in os.walk(self.root):
-            for name in names:
-                with open(os.path.join(folder, name), "rb") as stream:
-                    content[os.path.relpath(os.path.join(folder, name), self.root)] = stream.read()
-        return self.world.save(), content, self.runs
+        return self.world.save(), self._content(), self.runs
 
     def survivors(self) -> Any:
         """What a recovery can see of what was before it, to be compared."""
-        _state, content, runs = self.save()
-        files = frozenset((path, data) for path, data in content.items() if not path.endswith(".jsonl"))
-        ledger = content.get("ledger.jsonl", b"")
-        return repr(self.world.state), tuple(self.world.wrong), files, ledger, runs
+        files = {path: data for path, data in self._content(self.kept).items() if not path.endswith("steps.jsonl")}
+        return repr(self.world.state), tuple(self.world.wrong), frozenset(files.items()), self.runs
 
     def load(self, snapshot: Snapshot) -> None:
         state, content, self.runs = snapshot
-        for name in os.listdir(self.root):
-            where = os.path.join(self.root, name)
-            shutil.rmtree(where) if os.path.isdir(where) else os.unlink(where)
+        # Runs that have ended are never written to again: what an earlier load left of them is let be.
+        ended = {
+            path.split("/")[1] for path in content if path.endswith("/result.json") and b"stuck" not in content[path]
+        }
+        wanted = {run: {path: data for path, data in content.items() if f"/{run}/" in path} for run in ended}
+        kept = {run: files for run, files in wanted.items() if self.kept.get(run) == files}
+        for path in self._content(kept):
+            os.unlink(os.path.join(self.root, path))
         for path, data in content.items():
+            if path.startswith("runs/") and path.split("/")[1] in kept:
+                continue
             where = os.path.join(self.root, path)
             os.makedirs(os.path.dirname(where), exist_ok=True)
             with open(where, "wb") as stream:
                 stream.write(data)
+        self.kept = wanted
         self.world.load(state)
         self.script.lift()
+
+    def _content(self, without: Iterable[str] = ()) -> dict[str, bytes]:
+        """All files below the root, but for the runs that are named."""
+        content = {}
+        for folder, folders, names in os.walk(self.root):
+            if os.path.basename(folder) == "runs":
+                folders[:] = [name for name in folders if name not in without]
+            for name in names:
+                where = os.path.join(folder, name)
+                with open(where, "rb") as stream:
+                    content[os.path.relpath(where, self.root)] = stream.read()
+        return content
