@@ -117,7 +117,7 @@ frontend p{published} from http
     acl probe var(txn.probe) -m found
     acl chosen var(txn.chosen) -m found
     acl trusted {trusted}
-    http-request set-var(txn.probe) int(1) if {{ req.hdr(X-Steady-Probe) -m str {token} }}
+    http-request set-var(txn.probe) int(1) if {{ req.hdr(X-Steady-Probe) -m str -- {token} }}
     http-request return status 204 hdr X-Steady-Slot edge if probe {{ req.hdr(X-Steady-Slot) -m str edge }}
     http-request set-var(txn.chosen) req.hdr(X-Steady-Slot) if probe {{ req.hdr(X-Steady-Slot) -m str blue green }}
     http-request lua.hold {hold} if !chosen {{ str(live),map({map}) -m str hold }}

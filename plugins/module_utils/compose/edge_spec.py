@@ -88,7 +88,7 @@ class EdgeSpec:
             raise Refused(
                 "the edge's probe token is not 16 to 128 letters, digits, _ or -",
                 code="edge_probe_token",
-                next_step="Let the platform make one: secrets.token_urlsafe(24).",
+                next_step="Let the platform make one: secrets.token_hex(24).",
             )
         if not self.ports:
             raise _refused("ports", self.ports, "at least one published port of a web service")

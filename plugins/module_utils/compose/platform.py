@@ -198,7 +198,7 @@ class ComposePlatform:
         """Made once for a service, and known to the edge and to us."""
         content = self.host.files.read("edge.token")
         if content is None:
-            content = secrets.token_urlsafe(24).encode()
+            content = secrets.token_hex(24).encode()  # HAProxy takes no pattern that begins with a "-"
             self.host.files.write("edge.token", content)
         return content.decode()
 

@@ -156,3 +156,9 @@ def test_what_the_check_accepts_renders_one_directive_a_line(ports: tuple[EdgePo
     assert text.count("server-template") == 2 * len(ports)
     assert re.findall(r"bind :(\d+)", text) == sorted((str(port.published) for port in ports), key=int)
     assert json.loads(compose_text(compose_model(spec, "/x")))["services"]["edge"]["image"] == SPEC.image
+
+
+def test_a_probe_token_is_never_taken_for_an_option() -> None:
+    """HAProxy reads a pattern that begins with a dash as an option, unless it is told that no more of these come."""
+    text = haproxy(dataclasses.replace(SPEC, probe_token="-0123456789abcdef"))
+    assert "{ req.hdr(X-Steady-Probe) -m str -- -0123456789abcdef }" in text
