@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -91,6 +92,8 @@ def strike(scenario: Scenario, tally: Tally, faults: dict[str, Any]) -> None:
     outcome = act.wait().get("outcome") or ("dead" if scenario.acting.status()["run"] else "dead, but not at work")
     wrong = end(scenario.acting, act) if outcome in ("dead", "stuck") else []
     wrong += not_whole(scenario.acting)
+    if outcome.endswith("not at work"):  # what it came with goes with the next run, as it does when that has a plan
+        wrong = [one for one in wrong if not one.startswith("incoming")]
     tally.kills += 1
     tally.converged += not wrong
     tally.outcomes[outcome] += 1
@@ -111,6 +114,7 @@ def strike_everywhere(
             scenario = Scenario(acting, runbook, state)
             for name, occurrence in points(scenario, folder, *kinds):
                 strike(scenario, tally, {"point": name, "occurrence": occurrence, **faults})
+            Scenario(acting, "apply_update", "alone").prepare()
     with capsys.disabled():
         told = f"{faults} at {', '.join(kinds)}: {tally.kills} times, {tally.converged} converged"
         print(f"\n  {told} {dict(tally.outcomes)} in {time.monotonic() - begun:.0f} s")
@@ -157,8 +161,7 @@ def test_a_real_disk_is_full(tmp_path: Path, free: int) -> None:
         filler = hello.state / "filler"
         with unnoticed(acting):
             for runbook, version in (("apply_update", "1.2.0"), ("rollback", "")):
-                left = shutil.disk_usage(hello.state).free - free * 1024
-                filler.write_bytes(b"\0" * max(0, left))
+                fill(filler, free * 1024)
                 try:
                     act = acting.start(acting.plan(runbook, version))
                     outcome = act.wait().get("outcome") or ("dead" if acting.status()["run"] else "refused")
@@ -173,6 +176,16 @@ def test_a_real_disk_is_full(tmp_path: Path, free: int) -> None:
     finally:
         subprocess.run(["umount", "--lazy", str(hello.state)], capture_output=True, check=False)
         hello.remove()
+
+
+def fill(filler: Path, free: int) -> None:
+    """Take all of a disk but so many bytes."""
+    with filler.open("wb") as stream:
+        with contextlib.suppress(OSError):
+            while True:
+                stream.write(bytes(4096))
+                stream.flush()
+        stream.truncate(max(0, os.fstat(stream.fileno()).st_size - free))
 
 
 def test_the_state_directory_is_read_only(acting: Acting) -> None:
