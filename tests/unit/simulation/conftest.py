@@ -10,10 +10,23 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from .machine import Machine
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """How many cases were played, and from which seed."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    told = [dict(getattr(report, "user_properties", ())).get("played") for report in reports]
+    played = [one for one in told if one]
+    if played:
+        cases, recovered, runs = (sum(one[name] for one in played) for name in ("cases", "recovered", "runs"))
+        terminalreporter.write_line(
+            f"simulation: {cases:,} cases, {recovered:,} recovered, {runs:,} runs of histories, seed {played[0]['seed']}"
+        )
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ class Played:
 
     cases: int = 0
     recovered: int = 0  # of them needed recover.yml
+    runs: int = 0  # of random histories
     wrong: dict[str, list[str]] = field(default_factory=dict)
 
     def note(self, case: str, wrong: list[str]) -> None:

@@ -5,14 +5,14 @@
 """Every runbook, and in it every fault at every point: one whole release serves in the end.
 
 ``STEADY_SEED=N`` plays other histories, ``STEADY_HISTORIES=N`` more of them, ``STEADY_PAIRS=all`` every pair of kills
-of every scenario; ``pytest -s`` prints how many cases were played.
+of every scenario; the summary of pytest tells how many cases were played.
 """
 
 from __future__ import annotations
 
 import os
 import random
-import time
+from typing import Callable
 
 import pytest
 
@@ -40,40 +40,47 @@ if os.environ.get("STEADY_PAIRS") == "all":
     PAIRED = tuple(BY_NAME)
 
 
-def told(played: play.Played, what: str, began: float) -> None:
-    print(f"{what}: {played.cases} cases, {played.recovered} recovered, {time.monotonic() - began:.1f} s")
+Record = Callable[[str, object], None]
+
+
+def told(played: play.Played, record: Record) -> None:
+    """For the summary, see ``conftest.py``."""
+    counts = {"cases": played.cases, "recovered": played.recovered, "runs": played.runs}
+    record("played", {**counts, "seed": SEED})
     assert not played.wrong, played.say()
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_every_single_fault(machine: Machine, scenario: Scenario) -> None:
+def test_every_single_fault(machine: Machine, scenario: Scenario, record_property: Record) -> None:
     """Kill, fail, fail once, be slow, lose the answer, meet a defect, be asked to end: at every point."""
-    began, played = time.monotonic(), play.Played()
+    played = play.Played()
     play.single(machine, scenario, played)
     assert played.cases > 50
-    told(played, scenario.name, began)
+    told(played, record_property)
 
 
 @pytest.mark.parametrize("name", PAIRED)
-def test_every_pair_of_kills(machine: Machine, name: str) -> None:
-    began, played = time.monotonic(), play.Played()
+def test_every_pair_of_kills(machine: Machine, name: str, record_property: Record) -> None:
+    played = play.Played()
     play.pairs(machine, BY_NAME[name], played)
     assert played.cases > 200
-    told(played, f"{name}, pairs of kills", began)
+    told(played, record_property)
 
 
 @pytest.mark.parametrize("direction", ["finish", "back"])
 @pytest.mark.parametrize("name", ["second", "rollback warm", "retire"])
-def test_every_pair_of_kills_in_a_direction_of_ones_own(machine: Machine, name: str, direction: str) -> None:
-    began, played = time.monotonic(), play.Played()
+def test_every_pair_of_kills_in_a_direction_of_ones_own(
+    machine: Machine, name: str, direction: str, record_property: Record
+) -> None:
+    played = play.Played()
     play.pairs(machine, BY_NAME[name], played, direction=direction)
-    told(played, f"{name}, pairs of kills, {direction}", began)
+    told(played, record_property)
 
 
 @pytest.mark.parametrize("number", range(6))
-def test_histories_from_a_seed(machine: Machine, number: int) -> None:
+def test_histories_from_a_seed(machine: Machine, number: int, record_property: Record) -> None:
     """Several faults a run, dead recoveries of dead recoveries, and releases of all kinds after each other."""
-    began, played = time.monotonic(), play.Played()
+    played = play.Played()
     start = machine.save()
     for index in range(number, HISTORIES, 6):
         machine.load(start)
@@ -83,5 +90,5 @@ def test_histories_from_a_seed(machine: Machine, number: int) -> None:
             played.note(f"STEADY_SEED={SEED}, history {index}, step {step}", wrong)
             if wrong:
                 break
-        played.recovered += history.runs
-    told(played, f"histories, seed {SEED}", began)
+        played.runs += history.runs
+    told(played, record_property)
