@@ -9,10 +9,12 @@ What it is made of (compose file, manifests, inventory) lies in a directory of t
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -195,10 +197,17 @@ class Started:
         return int(self.process.returncode)
 
     def kill(self) -> None:
-        """As `kill -9` of everything on the controller does."""
+        """As `kill -9` of everything on the controller does: what it started on the target ends by itself."""
+        below = descendants(self.process.pid)
         if self.process.poll() is None:
-            os.killpg(self.process.pid, 9)
+            mine = _command_line(self.process.pid)
+            # Workers have the command line of the controller that they are forked from, and sessions of their own.
+            for pid in [self.process.pid, *(pid for pid in below if _command_line(pid) == mine)]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             self.process.wait()
+        ending = [pid for pid in below if b"module_utils.compose.act" not in _command_line(pid)]
+        wait_until(lambda: not any(_command_line(pid) for pid in ending), "the modules have ended", 60)
         if self.process.stdout:
             self.process.stdout.close()
 
@@ -208,6 +217,23 @@ def wait_until(true: Callable[[], bool], what: str, seconds: float = 60) -> None
     while not true():
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
         time.sleep(0.05)
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes that descend from *pid*."""
+    found: list[int] = []
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in map(int, children.read_text().split()):
+                found += [child, *descendants(child)]
+    return found
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def docker(*words: str) -> list[str]:

@@ -16,7 +16,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.steady.runbooks.tests.system.hello import free_port, wait_until
+from ansible_collections.steady.runbooks.tests.system.hello import descendants, free_port, wait_until
 
 BINARY = "/usr/sbin/sshd"
 
@@ -94,7 +94,7 @@ class Sshd:
         process, self.process = self.process, None
         if process is None:
             return
-        for pid in [*_below(process.pid), process.pid]:
+        for pid in [*descendants(process.pid), process.pid]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         process.wait()
@@ -107,13 +107,3 @@ class Sshd:
 
 def _user() -> str:
     return getpass.getuser()
-
-
-def _below(pid: int) -> list[int]:
-    """All processes that descend from *pid*."""
-    found: list[int] = []
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            for child in map(int, children.read_text().split()):
-                found += [child, *_below(child)]
-    return found
