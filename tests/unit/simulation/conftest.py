@@ -24,9 +24,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     played = [one for one in told if one]
     if played:
         cases, recovered, runs = (sum(one[name] for one in played) for name in ("cases", "recovered", "runs"))
-        terminalreporter.write_line(
-            f"simulation: {cases:,} cases, {recovered:,} recovered, {runs:,} runs of histories, seed {played[0]['seed']}"
-        )
+        seed = f"{runs:,} runs of histories from seed {played[0]['seed']}"
+        terminalreporter.write_line(f"simulation: {cases:,} cases, {recovered:,} recovered, {seed}")
 
 
 @pytest.fixture
