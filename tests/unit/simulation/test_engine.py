@@ -126,8 +126,16 @@ def test_an_edge_that_does_not_count_keeps_nobody_from_rolling_back(
 def test_probing_ends_with_the_run_whatever_happened(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     probing: list[SimulatedProber] = []
     stop = SimulatedProber.stop
-    monkeypatch.setattr(SimulatedProber, "start", lambda self: probing.append(self))
-    monkeypatch.setattr(SimulatedProber, "stop", lambda self: probing.remove(self) or stop(self))
+
+    def starts(self: SimulatedProber) -> None:
+        probing.append(self)
+
+    def stops(self: SimulatedProber) -> Proof:
+        probing.remove(self)
+        return stop(self)
+
+    monkeypatch.setattr(SimulatedProber, "start", starts)
+    monkeypatch.setattr(SimulatedProber, "stop", stops)
     machine.script.faults = {at(machine, BY_NAME["exclusive"], "hold"): "fail"}
     result = BY_NAME["exclusive"].play(machine)
     assert result["outcome"] == "undone" and "proof" in result
