@@ -14,7 +14,7 @@ from ..run import checks
 from ..run.clock import Clock
 from ..run.contract import Observation, Release
 from ..run.files import Files
-from ..run.journal import Journal, at_work, not_written, unfinished
+from ..run.journal import Journal, not_written, present, unfinished
 from ..run.ledger import Ledger
 from ..run.lock import busy
 from ..run.plan import Plan, describe_steps
@@ -96,18 +96,24 @@ def told(observed: Observation) -> Observation:
 
 def _present_run(files: Files, clock: Clock, runbook: str) -> dict[str, Any] | None:
     """Refuse beside a run that is at work or dead; a rollback joins one that watches instead."""
-    held, present = at_work(files, clock), unfinished(files, clock)
+    held, journal = present(files, clock)
     if not held:
         if runbook not in ("preflight", "recover"):
-            refuse_dead_run(present)
+            refuse_dead_run(journal)
         return None
-    if runbook == "rollback" and present and present.run == held.get("run") and _watches(present):
-        intent = present.intent() or {}
-        text = f"run {present.run} watches {intent['to']['version']}: it will be asked to go back\n"
-        steps = [{"do": "join", "title": f"Ask run {present.run} to go back", "undo": "", "args": {}}]
+    if runbook == "rollback" and journal and journal.run == held.get("run") and _watches(journal):
+        intent = journal.intent() or {}
+        if not intent["from"]:
+            raise Refused(
+                f"there is nothing to roll back to: run {journal.run} watches the first release",
+                code="nothing_to_roll_back_to",
+                next_step="Wait for its verdict (status.yml), or apply another release after it.",
+            )
+        text = f"run {journal.run} watches {intent['to']['version']}: it will be asked to go back\n"
+        steps = [{"do": "join", "title": f"Ask run {journal.run} to go back", "undo": "", "args": {}}]
         plan = {"runbook": runbook, "from": intent["to"], "to": intent["from"], "steps": steps, "hash": "", "notes": []}
         return {
-            "join": present.run,
+            "join": journal.run,
             "plan": plan,
             "release": {},
             "text": text,

@@ -12,9 +12,8 @@ from typing import Any
 
 from ..errors import StepFailed
 from ..run.contract import Observation
-from ..run.journal import unfinished
+from ..run.journal import present
 from ..run.ledger import Ledger
-from ..run.lock import HostLock
 from ..run.verification import check_release
 from ..verify.smoke import check_log_errors
 from .planning import brief, told
@@ -68,14 +67,14 @@ def verified(params: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _run(platform: ComposePlatform) -> dict[str, Any]:
     files, clock = platform.host.files, platform.host.clock
-    held, present = HostLock(files, clock).holder(), unfinished(files, clock)
-    if not held and not present:
+    held, journal = present(files, clock)
+    if not held and not journal:
         return {}
-    intent = (present.intent() if present else None) or {}
-    steps = [event for event in (present.events() if present else []) if event["event"] == "step"]
+    intent = (journal.intent() if journal else None) or {}
+    steps = [event for event in (journal.events() if journal else []) if event["event"] == "step"]
     return {
         "state": "live" if held else "dead",
-        "run": (held or {}).get("run") or (present.run if present else ""),
+        "run": (held or {}).get("run") or (journal.run if journal else ""),
         "runbook": (held or intent).get("runbook"),
         "direction": intent.get("direction"),
         "from": intent.get("from"),

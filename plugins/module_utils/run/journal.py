@@ -110,6 +110,19 @@ def at_work(files: Files, clock: Clock) -> dict[str, Any] | None:
     return held
 
 
+def present(files: Files, clock: Clock) -> tuple[dict[str, Any] | None, Journal | None]:
+    """Who is at work now, and the run that did not end: dead when nobody is at work.
+
+    A run has the lock before its intent: one whose intent was there before the lock was seen free is not at work, and
+    one that appears only afterwards may be.
+    """
+    found = unfinished(files, clock)
+    while True:
+        held, before, found = at_work(files, clock), found, unfinished(files, clock)
+        if held or found is None or (before and before.run == found.run):
+            return held, found
+
+
 def not_written(error: OSError) -> Refused:
     """The refusal when the state directory takes nothing."""
     return Refused(

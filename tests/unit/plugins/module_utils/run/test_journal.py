@@ -12,9 +12,16 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.steady.runbooks.plugins.module_utils.run import journal as module
 from ansible_collections.steady.runbooks.plugins.module_utils.run.clock import Clock
 from ansible_collections.steady.runbooks.plugins.module_utils.run.files import Files
-from ansible_collections.steady.runbooks.plugins.module_utils.run.journal import CURRENT, Journal, bury, unfinished
+from ansible_collections.steady.runbooks.plugins.module_utils.run.journal import (
+    CURRENT,
+    Journal,
+    bury,
+    present,
+    unfinished,
+)
 from ansible_collections.steady.runbooks.plugins.module_utils.run.ledger import Ledger
 from ansible_collections.steady.runbooks.plugins.module_utils.verify.mask import Mask
 
@@ -152,6 +159,32 @@ def test_nothing_that_is_written_for_people_tells_a_secret(files: Files) -> None
     for _folder, _folders, names in os.walk(files.root):
         for name in names:
             assert b"hunter2" not in (files.read(f"runs/{ONE}/{name}") or b"")
+
+
+def test_a_run_that_begins_between_two_looks_is_not_taken_for_a_dead_one(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the lock before its intent is there; who looks at the lock first sees neither."""
+    looks = iter([None, {"run": ONE, "runbook": "rollback"}])
+
+    def at_work(_files: Files, _clock: Clock) -> dict[str, Any] | None:
+        held = next(looks)
+        if held is None:
+            begun(files, ONE)  # just after the lock was seen free
+        return held
+
+    monkeypatch.setattr(module, "at_work", at_work)
+    held, journal = present(files, Clock())
+    assert held and held["run"] == ONE and journal and journal.run == ONE
+
+
+def test_a_dead_run_is_told_and_an_ended_one_is_not(files: Files) -> None:
+    assert present(files, Clock()) == (None, None)
+    journal = begun(files, ONE)
+    held, found = present(files, Clock())
+    assert held is None and found is not None and found.run == ONE
+    journal.finish({"run": ONE, "outcome": "done"})
+    assert present(files, Clock()) == (None, None)
 
 
 def test_somebody_asks_a_run_to_go_back(files: Files) -> None:
