@@ -83,6 +83,7 @@ class Watcher:
         self.found: set[str] = set()
         self.looks = 0
         self.seen: set[str] = set()
+        self._times: dict[str, int] = {}
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._home = os.readlink("/proc/self/ns/pid")
@@ -98,9 +99,13 @@ class Watcher:
     def _watch(self) -> None:
         while not self._ends.wait(0.01):
             self.looks += 1
-            for process in Path("/proc").glob("[0-9]*"):
-                with contextlib.suppress(OSError):
-                    self._look(process)
+            here = {name for name in os.listdir("/proc") if name.isdigit()}
+            self._times = {name: self._times.get(name, -1) + 1 for name in here}
+            for name, times in self._times.items():
+                # Often while it is new, as it becomes another program then; later now and then.
+                if times < 5 or times % 50 == 0:
+                    with contextlib.suppress(OSError):
+                        self._look(Path("/proc", name))
 
     def _look(self, process: Path) -> None:
         # In a container a secret is where the user's compose file puts it.
