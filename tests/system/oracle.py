@@ -140,6 +140,7 @@ def _networks_and_volumes(acting: Acting) -> list[str]:
 def _files(acting: Acting) -> list[str]:
     """Whatever was not yet in its place when something died."""
     found = []
+    ended = max((path.stat().st_mtime for path in acting.hello.state.glob("runs/*/result.json")), default=0.0)
     for path in acting.hello.state.rglob("*"):
         relative = path.relative_to(acting.hello.state)
         parts = relative.parts
@@ -147,7 +148,7 @@ def _files(acting: Acting) -> list[str]:
         left = (
             path.name.startswith(".new")
             and not (writer and process_identity(int(writer[1]))["process_start"])  # by somebody who lives
-            or parts[0] == "incoming"
+            or (parts[0] == "incoming" and path.stat().st_mtime < ended)  # a plan for nobody is not
             or relative.match("edge/config.next")
             or relative.match("releases/*/job-*.json")
         )

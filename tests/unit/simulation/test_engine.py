@@ -243,17 +243,19 @@ def test_the_idle_slot_is_stopped_at_the_end_of_its_window(machine: Machine) -> 
     assert play.serving(machine) == TWO["id"] and machine.not_whole() == []
 
 
-def test_the_window_of_a_run_ends_for_it_when_another_run_was_here(machine: Machine) -> None:
+def test_the_window_of_a_run_ends_for_it_when_another_run_was_here(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     warm(machine)
     sleep = machine.clock.sleep
 
     def meanwhile(seconds: float) -> None:
         sleep(seconds)
-        machine.clock.sleep = sleep  # type: ignore[method-assign]
+        monkeypatch.setattr(machine.clock, "sleep", sleep)
         machine.world.intent = machine.written_intent
         assert machine.run("rollback")["outcome"] == "done"
 
-    machine.clock.sleep = meanwhile  # type: ignore[method-assign]
+    monkeypatch.setattr(machine.clock, "sleep", meanwhile)
     act.keep_warm(machine.platform, {"run": "x"}, machine.clock)
     assert machine.world.state.slots["blue"].web == "running"
     assert play.serving(machine) == ONE["id"]
