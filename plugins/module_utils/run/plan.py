@@ -110,10 +110,10 @@ def back(
         # Its record is lost, so it can be neither started nor settled on; but it served, and shall again.
         shift = _step("shift", f"Send all requests to {start['slot']}", slot=start["slot"])
         return [*([] if observed["live"] == start["slot"] else [shift]), *([halt] if staged else [])]
-    # It served until now: where it runs it gets the requests first, whatever its health check says this moment.
-    # But one that was stopped for the other may only be on its way up again.
-    served = observed["live"] == start["slot"] or not _exclusive(observed, release)
-    ready = served and observed["slots"][start["slot"]]["state"] == "running"
+    # Where it runs it gets the requests first, whatever its health check says this moment. Not while they are held:
+    # then it may have been stopped for the other, and be on its way up again.
+    served = observed["slots"][start["slot"]]
+    ready = served["state"] == "running" and (served["ready"] or observed["live"] is not None)
     steps = towards(held_ready(observed, start["slot"], ready), start["slot"], release, verify=False)
     stopped = any(step["do"] == "halt" for step in steps) or observed["slots"][slot]["state"] in ("stopped", "absent")
     # A run that began and ends in one slot (retire) started nothing beside it.

@@ -30,6 +30,7 @@ PAIRED = (
     "first",
     "second",
     "exclusive migration",
+    "becomes exclusive",
     "fails its watch",
     "rollback warm",
     "rollback cold",

@@ -136,6 +136,15 @@ def test_back_from_a_first_release_closes_the_edge() -> None:
     assert dos(plans.back(seen, None, ends(seen, "blue", ONE), None)) == ["close", "halt blue"]
 
 
+@pytest.mark.parametrize(("live", "first"), [("green", "shift blue"), (None, "stage blue")])
+def test_back_waits_for_the_old_release_only_while_requests_are_held(live: str | None, first: str) -> None:
+    """What users have now is worse than a health check that fails for a moment; a hold can wait for a start."""
+    seen = observed(ONE, (release("1.1.0", strategy="hold"), "stopped" if live is None else "running"), live=live)
+    seen["slots"]["blue"]["ready"] = False
+    steps = dos(plans.back(seen, ends(seen, "blue", ONE), ends(seen, "green", TWO), ONE))
+    assert next(step for step in steps if step.split()[0] in ("shift", "stage")) == first
+
+
 # -- workers ----------------------------------------------------------------------------------------------------------
 
 BUSY = release("1.0.0", workers=True)
