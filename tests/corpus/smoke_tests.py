@@ -20,9 +20,9 @@ def tests(name: str, says: str, value: Any) -> Case:
     return Case(name, (says,), variables={"service_smoke_tests": value})
 
 
-def one(name: str, says: str, /, **fields: Any) -> Case:
+def one(case: str, says: str, /, **fields: Any) -> Case:
     """A case with one test that is right but for *fields*; *says* follows its place."""
-    return tests(name, f"service_smoke_tests[0]{says}", [{**ONE, **fields}])
+    return tests(case, f"service_smoke_tests[0]{says}", [{**ONE, **fields}])
 
 
 CASES = [

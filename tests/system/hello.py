@@ -192,7 +192,12 @@ class Started:
 
     def wait(self, seconds: float = 180) -> int:
         """Wait for its end; its exit status."""
-        wait_until(lambda: bool(self.text() or True) and self.process.poll() is not None, "the playbook ends", seconds)
+
+        def ended() -> bool:
+            self.text()  # or its pipe fills up
+            return self.process.poll() is not None
+
+        wait_until(ended, "the playbook ends", seconds)
         self.text()
         return int(self.process.returncode)
 

@@ -177,7 +177,7 @@ def test_two_controllers_start_at_once(acting: Acting) -> None:
         outcomes: list[dict[str, Any]] = []
         gate = threading.Barrier(2)
 
-        def controller(plan: dict[str, Any], gate: threading.Barrier = gate, outcomes: list[Any] = outcomes) -> None:
+        def controller(plan: dict[str, Any], gate: threading.Barrier, outcomes: list[Any]) -> None:
             gate.wait()
             try:
                 outcomes.append(acting.start(plan).wait())
@@ -185,7 +185,7 @@ def test_two_controllers_start_at_once(acting: Acting) -> None:
                 outcomes.append({"outcome": "refused", "failure": error.as_dict()})
 
         with unnoticed(acting):
-            both = [threading.Thread(target=controller, args=(plan,)) for plan in planned]
+            both = [threading.Thread(target=controller, args=(plan, gate, outcomes)) for plan in planned]
             for one in both:
                 one.start()
             for one in both:

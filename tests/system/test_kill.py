@@ -93,9 +93,12 @@ def test_the_act_is_killed(acting: Acting, runbook: str, state: str, capsys: pyt
     scenario.prepare()
     steps = scenario.plan()["plan"]["steps"]
     url = f"http://127.0.0.1:{acting.hello.port}"
-    users = Traffic(url, rate=20, seconds=3600, requests=["1 GET /"], timeout=60)
     begun = time.monotonic()
-    with Watcher(acting, "scheduler", *(["web"] if kind == "exclusive" else [])) as watcher, users:
+    alone = ["scheduler", "web"] if kind == "exclusive" else ["scheduler"]
+    with (
+        Traffic(url, rate=20, seconds=3600, requests=["1 GET /"], timeout=60) as users,
+        Watcher(acting, *alone) as watcher,
+    ):
         for number in range(1, len(steps) + 1):
             ways = WAYS if state != "nothing" else WAYS[:2]
             moments = MOMENTS if PROVE else [0.3 * (number % 2)]
