@@ -150,7 +150,6 @@ def _files(acting: Acting) -> list[str]:
             and not (writer and process_identity(int(writer[1]))["process_start"])  # by somebody who lives
             or (parts[0] == "incoming" and path.stat().st_mtime < ended)  # a plan for nobody is not
             or relative.match("edge/config.next")
-            or relative.match("releases/*/job-*.json")
         )
         if left:
             found.append(f"{relative} is left")

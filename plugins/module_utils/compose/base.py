@@ -21,8 +21,6 @@ from .names import EDGE_IMAGE
 from .ready import look
 from .render import base_model, base_paths, job_model
 
-JOB_SECONDS = 3600
-
 
 def start_base(host: Host, release: Release, progress: Progress) -> Evidence:
     """Start the state services that do not run. One that is there is never recreated: it holds data."""
@@ -86,7 +84,6 @@ def run_job(host: Host, release: Release, service: str, progress: Progress) -> E
     record = host.release(release["id"]) or release
     if service in record["jobs_done"]:
         return {"changed": False, "say": "has run already"}
-    project, file = f"{host.project}-job", f"releases/{release['id']}/job-{service}.json"
     label = (f"steady.service={host.service}", f"steady.job={service}", f"steady.release={release['id']}")
     begun = host.clock.monotonic()
     # One that ended while nobody waited has run: its exit code tells how. One that was only created has not.
@@ -103,19 +100,17 @@ def run_job(host: Host, release: Release, service: str, progress: Progress) -> E
             pins=release["images"],
             paths=host.paths(release["id"]),
         )
-        host.files.write(file, json.dumps(rendered, indent=1))
-        host.compose(project, file, "up", "--detach", "--no-deps", release=release, timeout=300)
+        host.compose(f"{host.project}-job", rendered, "up", "--detach", "--no-deps", release=release, timeout=300)
 
     def ended() -> tuple[bool, Any]:
         containers = host.containers(*label)
         progress(f"runs for {host.clock.monotonic() - begun:.0f} s")
         return not any(is_running(c) for c in containers), containers
 
-    limit = host.settings.get("job_seconds") or JOB_SECONDS
     containers = wait_for(
         ended,
         what=f"job {service} ended",
-        timeout=limit,
+        timeout=host.settings["job_seconds"],
         clock=host.clock,
         interval=0.1,
         next_step="It still runs: look at its container, and raise service_job_seconds if it only needs longer.",
@@ -123,7 +118,6 @@ def run_job(host: Host, release: Release, service: str, progress: Progress) -> E
     codes = [c["State"]["ExitCode"] for c in containers]
     said = [line for c in containers for line in _tail(host, c["Id"])]
     _remove(host, label)
-    host.files.remove(file)
     if not codes or any(codes):
         raise StepFailed(
             f"job {service} of {release['version']} failed (exit {codes[0] if codes else 'unknown'}): "
@@ -137,7 +131,7 @@ def run_job(host: Host, release: Release, service: str, progress: Progress) -> E
 
 
 def end_jobs(host: Host, seconds: float, progress: Progress) -> Evidence:
-    """Wait for the jobs that a dead run left at work, and remove their containers and files."""
+    """Wait for the jobs that a dead run left at work, and remove their containers."""
     label = (f"steady.service={host.service}", "steady.job")
     found = host.containers(*label)
 
@@ -155,9 +149,6 @@ def end_jobs(host: Host, seconds: float, progress: Progress) -> Evidence:
         next_step="Look at the job's container: it still works on the database. Run recover.yml when it has ended.",
     )
     _remove(host, label)
-    for container in found:
-        labels = container["Config"]["Labels"]
-        host.files.remove(f"releases/{labels['steady.release']}/job-{labels['steady.job']}.json")
     return {"changed": bool(found)}
 
 

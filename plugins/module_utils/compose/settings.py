@@ -248,6 +248,7 @@ SETTINGS: dict[str, tuple[Any, Check]] = {
     "labels": ({}, _map(r"[a-z0-9-]{1,63}", "name of a program", _choice("keep", "remove"))),
     "ready": ({}, _map(SERVICE, "name of a compose service", _ready)),
     "start_seconds": (120, _whole(1, DAY)),
+    "job_seconds": (3600, _whole(1, DAY)),
     "drain_seconds": (30, _whole(0, DAY)),
     "hold_seconds": (60, _whole(1, 3600)),
     "warm_seconds": (3600, _whole(0, MONTH)),

@@ -15,7 +15,6 @@ from .engine import Context
 from .switching import end_proof, mark, start_proof, usable, watch_slot
 from .verification import check_release
 
-JOB_SECONDS = 3600  # as long as a job may take, unless declared otherwise
 JOB_PATIENCE = 60.0  # when a run goes back: users are served again, and whoever waits wants to know
 Evidence = dict[str, Any]
 Args = dict[str, Any]
@@ -34,7 +33,7 @@ def run_job(context: Context, args: Args) -> Evidence:
 
 
 def end_jobs(context: Context, args: Args) -> Evidence:
-    seconds = JOB_PATIENCE if context.turned else float(context.settings.get("job_seconds") or JOB_SECONDS)
+    seconds = JOB_PATIENCE if context.turned else context.settings["job_seconds"]
     return context.platform.end_jobs(seconds, context.progress)
 
 
@@ -57,7 +56,7 @@ def verify(context: Context, args: Args) -> Evidence:
     return {
         "changed": False,
         "checks": results,
-        "say": f"{len(results)} checks passed" if results else "no checks declared",
+        "say": f"{len(results)} check{'s' * (len(results) != 1)} passed" if results else "no checks declared",
     }
 
 

@@ -30,6 +30,7 @@ SETTINGS = {
     "drain_seconds": 30,
     "hold_seconds": 60,
     "warm_seconds": 3600,
+    "job_seconds": 3600,
     "watch": {"seconds": 2, "checkpoints": [1, 2]},
 }
 Snapshot = tuple[bytes, dict[str, bytes], int]
