@@ -143,6 +143,8 @@ class ActionModule(ActionBase):
         host = task_vars.get("inventory_hostname", "")
         where = Kept(self._low_level_execute_command, started["directory"])
         try:
+            if directory and ended.get("head"):
+                where.keep_head(directory, host, ended["head"])
             summary = where.wait(int((started.get("process") or {}).get("pid") or 0))
             here = where.fetch(directory, f"{host}-{ended['run']}") if directory else ""
         except (AnsibleConnectionFailure, OSError, ValueError) as error:

@@ -64,7 +64,8 @@ options:
     default: 300
   report_directory:
     description:
-      - A directory on the controller to put the report into, and the incident record when there is one.
+      - A directory on the controller to put the report into, and the incident record when there is one, and a copy of
+        the ledger's head, C(HOST.head), that C(history.yml) verifies against.
       - Empty means that they stay on the host only, with the run.
     type: path
     default: ''

@@ -64,6 +64,15 @@ class Kept:
                 (target / f"{name}.{suffix}").write_bytes(content)
         return str(target / f"{name}.html") if self.report else ""
 
+    @staticmethod
+    def keep_head(directory: str, host: str, head: Mapping[str, Any]) -> None:
+        """Copy the ledger's head here: a ledger whose end was cut off verifies by itself, but not against this."""
+        target = Path(os.path.expanduser(directory), f"{host}.head")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        new = target.with_name(f".{target.name}.{os.getpid()}")
+        new.write_text(f"{head['seq']}:{head['hash']}\n", encoding="ascii")
+        new.rename(target)
+
     def _said(self, command: str) -> str:
         said = self.execute(command, executable="/bin/sh")
         if said["rc"] != 0:

@@ -43,4 +43,5 @@ def unnoticed(acting: Acting) -> Iterator[None]:
         yield
         seen = users.seen()
     assert seen.failed == 0, seen
-    assert not_whole(acting) == []
+    wrong = not_whole(acting)
+    assert not wrong, "\n".join(wrong)

@@ -148,7 +148,8 @@ def test_the_map_is_edited_by_hand(acting: Acting, text: str, runbook: str) -> N
         seen = acting.status()
         assert "map" in " ".join(seen["observed"]["drift"]), seen["text"]
         assert seen["live"]["version"] == live, "what serves is told by the process that serves"
-        planned = acting.plan("apply_update", "1.2.0") if runbook == "apply_update" else scenario.plan()
+        new = "1.2.0" if live != "1.2.0" else "1.1.0"
+        planned = acting.plan("apply_update", new) if runbook == "apply_update" else scenario.plan()
         result = acting.start(planned).wait()
         assert result["outcome"] == "done", result
         assert acting.status()["observed"]["drift"] == []

@@ -7,6 +7,7 @@ light and dark, without a network."""
 
 from __future__ import annotations
 
+import hashlib
 import html
 import json
 import os
@@ -72,8 +73,9 @@ LOOK = """<!DOCTYPE html><link rel="icon" href="data:,"><body style="margin:0">
 class Told(dict[str, Played]):
     """The runs by their names, and how many requests of users failed until the update had ended."""
 
-    def __init__(self, runs: dict[str, Played], failed: int) -> None:
+    def __init__(self, runs: dict[str, Played], failed: int, service: Hello) -> None:
         super().__init__(runs)
+        self.service = service
         self.failed = failed
 
 
@@ -108,7 +110,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
             broken = "    command: [python, /broken.py]\n    volumes: ['./broken.py:/broken.py:ro']\n"
             compose.write_text(compose.read_text() + broken)
             runs["undone"] = run("apply_update", version="1.2.0")
-        yield Told(runs, seen.failed)
+        yield Told(runs, seen.failed, service)
     finally:
         shop.remove(NAME)
 
@@ -275,3 +277,22 @@ def test_what_drives_ansible_gets_run_outcome_and_head(told: Told, name: str) ->
     assert {field: mine[field] for field in ("run", "outcome", "head")} == {
         field: played.run[field] for field in ("run", "outcome", "head")
     }
+
+
+def test_a_cut_ledger_is_found_by_the_head_that_is_kept_here(told: Told) -> None:
+    """Whoever cuts it on the host can mend chain and head there, but not what the controller has of the last run."""
+    ask = ({"verify": True}, told.service.inventory)
+    assert "agree with the chain, the head and the saved head" in play("history", ask[0], inventory=ask[1]).stdout
+    ledger, head = (told.service.state / name for name in ("ledger.jsonl", "ledger.head"))
+    whole, kept = ledger.read_bytes(), head.read_bytes()
+    *lines, _last = whole.splitlines(keepends=True)
+    ledger.write_bytes(b"".join(lines))
+    head.write_text(json.dumps({"seq": len(lines), "hash": hashlib.sha256(lines[-1]).hexdigest()}))
+    try:
+        played = play("history", ask[0], inventory=ask[1])
+    finally:
+        ledger.write_bytes(whole)
+        head.write_bytes(kept)
+    assert played.rc != 0
+    assert f"{len(lines) + 1}" in played.failure["detail"], played.failure
+    assert played.failure["code"] == "ledger_broken"

@@ -101,7 +101,9 @@ def act(
             raise  # it has begun, and is for recover.yml to end: to say that nothing was changed would be untrue
         return _not_begun(journal, request, engine.defect("before the first change", error))
     finally:
-        if lock.handle is not None:
+        # Without the lock it could be what somebody else has planned since.
+        mine = request.get("release") or {}
+        if lock.handle is not None or mine and mine == files.read_json("incoming/release.json"):
             with contextlib.suppress(OSError):  # the run has ended as it has, whatever is left of what it came with
                 files.remove("incoming")
         lock.release()

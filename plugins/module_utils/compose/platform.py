@@ -229,7 +229,8 @@ class ComposePlatform:
     def check_ports(self, understanding: Understanding) -> None:
         """Refuse when something that is not the edge has a port that the edge would take."""
         seen = self.edge.observe()
-        ours = {(str(host_ip), int(port)) for host_ip, port in seen["ports"]} if seen["state"] == "running" else set()
+        runs = seen["state"] in ("running", "broken")
+        ours = {(str(host_ip), int(port)) for host_ip, port in seen["ports"]} if runs else set()
         check_free({(port.host_ip, port.published) for _service, port in understanding.edge_ports} - ours)
 
     def _spec(self, release: Release, beside: Release | None) -> EdgeSpec:
