@@ -131,7 +131,7 @@ def test_a_hold_that_lasts_too_long_ends_with_the_page(ready: Bench) -> None:
     assert (status, body) == (503, page)
     assert headers["retry-after"]
     assert headers["content-type"].startswith("text/html")
-    ready.edge.set_traffic(Traffic("maintenance"))
+    ready.edge.maintain(True)
     start = time.monotonic()
     assert ready.get()[0] == 503
     assert time.monotonic() - start < 0.2

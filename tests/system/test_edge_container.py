@@ -106,7 +106,7 @@ def test_plain_tcp_follows_the_same_map(ready: Bench) -> None:
             assert first.recv(10) == b""
             second.sendall(b"still here")
             assert second.recv(20) == b"still here"
-    ready.edge.set_traffic(Traffic("maintenance"))
+    ready.edge.maintain(True)
     with ready.connect(ready.tcp) as third:
         assert third.recv(10) == b""
 

@@ -42,7 +42,7 @@ def main() -> None:
     result = act(platform, request, clock, _interruptible)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     write_reports(platform, request, clock)
-    if result["outcome"] in ("done", "kept") and request["runbook"] != "retire":
+    if result["outcome"] in ("done", "kept") and any(step["do"] == "settle" for step in result["steps"]):
         keep_warm(platform, request, clock)
 
 

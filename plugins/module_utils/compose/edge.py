@@ -11,6 +11,7 @@ restart, a reload or a reboot the edge comes back with the same split.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import functools
 import os
@@ -80,7 +81,7 @@ class Edge:
         """What is there, read only::
 
         {"state": "running" | "stopped" | "absent" | "broken",
-         "traffic": {"live", "canary", "share"} | None,          # of the map file: what a restart comes back with
+         "traffic": Traffic.as_dict() | None,                    # of the map file: what a restart comes back with
          "running_traffic": the same of the process | None,
          "config": digest of the files, "running_config": digest that the process serves,
          "image", "ports": [[host_ip, port], ...], "old_workers": number that still end what they had begun,
@@ -156,6 +157,18 @@ class Edge:
         except (Refused, StepFailed):
             return self.traffic()
 
+    def send(self, live: str) -> dict[str, Any]:
+        """Make *live* who serves. Whether users get the maintenance page instead stays as it is."""
+        try:
+            maintenance = self.serving().maintenance
+        except Refused:  # the map was changed by hand, and no process tells what it was
+            maintenance = False
+        return self.set_traffic(Traffic(live, maintenance=maintenance))
+
+    def maintain(self, on: bool) -> dict[str, Any]:
+        """Answer users with the maintenance page, or not any more; who serves stays as it is."""
+        return self.set_traffic(dataclasses.replace(self.serving(), maintenance=on))
+
     def set_traffic(self, traffic: Traffic) -> dict[str, Any]:
         """Make *traffic* true: in the file first, durably, then in every process, and read it back.
 
@@ -227,11 +240,11 @@ class Edge:
 
     def hold(self) -> dict[str, Any]:
         """Hold new requests: each waits at most the spec's ``hold_seconds``, then gets the maintenance page."""
-        return self.set_traffic(Traffic("hold"))
+        return self.send("hold")
 
     def release_hold(self, slot: str) -> dict[str, Any]:
         """Give a slot the requests that are held, and all new ones."""
-        return self.set_traffic(Traffic(slot))
+        return self.send(slot)
 
     # -- how the slots do ---------------------------------------------------------------------------------------
 

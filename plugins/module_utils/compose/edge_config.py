@@ -116,16 +116,19 @@ frontend p{published} from http
     bind :{published}
     acl probe var(txn.probe) -m found
     acl chosen var(txn.chosen) -m found
+    acl closed var(txn.closed) -m found
     acl trusted {trusted}
     http-request set-var(txn.probe) int(1) if {{ req.hdr(X-Steady-Probe) -m str -- {token} }}
     http-request return status 204 hdr X-Steady-Slot edge if probe {{ req.hdr(X-Steady-Slot) -m str edge }}
     http-request set-var(txn.chosen) req.hdr(X-Steady-Slot) if probe {{ req.hdr(X-Steady-Slot) -m str blue green }}
-    http-request lua.hold {hold} if !chosen {{ str(live),map({map}) -m str hold }}
+    http-request set-var(txn.closed) int(1) if !probe {{ str(maintenance),map({map}) -m str on }}
+    http-request lua.hold {hold} if !chosen !closed {{ str(live),map({map}) -m str hold }}
     http-request set-var(txn.slot) str(live),map({map},none)
     http-request set-var(txn.share) str(share),map({map},0),add(0)
     http-request set-var(txn.dice) rand(100),sub(txn.share)
     http-request set-var(txn.slot) str(canary),map({map},none) if {{ var(txn.dice) -m int lt 0 }}
     http-request set-var(txn.slot) var(txn.chosen) if chosen
+    http-request set-var(txn.slot) str(maintenance) if closed
     http-request del-header X-Steady-Probe
     http-request del-header X-Steady-Slot
     http-request del-header Forwarded if !trusted
@@ -145,11 +148,13 @@ FRONTEND_TCP = """
 frontend p{published} from tcp
     bind :{published}
     tcp-request inspect-delay {longer}s
-    tcp-request content lua.hold {hold} if {{ str(live),map({map}) -m str hold }}
+    acl closed str(maintenance),map({map}) -m str on
+    tcp-request content lua.hold {hold} if !closed {{ str(live),map({map}) -m str hold }}
     tcp-request content set-var(txn.slot) str(live),map({map},none)
     tcp-request content set-var(txn.share) str(share),map({map},0),add(0)
     tcp-request content set-var(txn.dice) rand(100),sub(txn.share)
     tcp-request content set-var(txn.slot) str(canary),map({map},none) if {{ var(txn.dice) -m int lt 0 }}
+    tcp-request content set-var(txn.slot) str(maintenance) if closed
     use_backend p{published}_%[var(txn.slot)]
     default_backend closed
 """

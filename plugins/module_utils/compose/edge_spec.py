@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import Refused
 
 SLOTS = ("blue", "green")
-LIVE = (*SLOTS, "hold", "maintenance", "none")
+LIVE = (*SLOTS, "hold", "none")
 MODES = ("http", "tcp")
 REPLICAS = 64  # the most containers of one service in a slot
 
@@ -145,13 +145,15 @@ class EdgeSpec:
 class Traffic:
     """Who serves: the whole state of the edge.
 
-    *live* is a slot, "hold" (requests wait), "maintenance" (requests get the page) or "none" (nothing was released
-    yet; the same page). *canary* is the other slot or "", *share* the whole percentage of requests that it gets.
+    *live* is a slot, "hold" (requests wait) or "none" (nothing was released yet; requests get the maintenance page).
+    *canary* is the other slot or "", *share* the whole percentage of requests that it gets. With *maintenance* users
+    get the page whoever serves, and only our probes go where *live* says.
     """
 
     live: str
     canary: str = ""
     share: int = 0
+    maintenance: bool = False
 
     def __post_init__(self) -> None:
         if self.live not in LIVE:
@@ -167,18 +169,21 @@ class Traffic:
 
     def entries(self) -> dict[str, str]:
         """The keys of the map. A map has no empty values, so no canary is ``none``."""
-        return {"live": self.live, "canary": self.canary or "none", "share": str(self.share)}
+        said = {"live": self.live, "canary": self.canary or "none", "share": str(self.share)}
+        return {**said, **({"maintenance": "on"} if self.maintenance else {})}
 
     def as_dict(self) -> dict[str, Any]:
-        return {"live": self.live, "canary": self.canary, "share": self.share}
+        return {"live": self.live, "canary": self.canary, "share": self.share, "maintenance": self.maintenance}
 
     @classmethod
     def from_entries(cls, entries: dict[str, str]) -> Traffic:
         """The reverse of :meth:`entries`; raise :class:`Refused` when it is not what we write."""
-        if set(entries) != {"live", "canary", "share"} or not re.fullmatch(r"[0-9]{1,3}", entries["share"]):
-            raise _refused("edge map", entries, "the keys live, canary and share")
+        maintenance = entries.get("maintenance") == "on"
+        known = {"live", "canary", "share", *(["maintenance"] if maintenance else [])}
+        if set(entries) != known or not re.fullmatch(r"[0-9]{1,3}", entries["share"]):
+            raise _refused("edge map", entries, "the keys live, canary and share, and maintenance only while it is on")
         canary = entries["canary"]
-        return cls(entries["live"], "" if canary == "none" else canary, int(entries["share"]))
+        return cls(entries["live"], "" if canary == "none" else canary, int(entries["share"]), maintenance)
 
 
 def is_network(text: Any) -> bool:

@@ -102,6 +102,7 @@ def _traffic(seen: Mapping[str, Any]) -> dict[str, Any]:
         "live": traffic.get("live") or "none",
         "canary": traffic.get("canary") or "",
         "share": int(traffic.get("share") or 0),
+        "maintenance": bool(traffic.get("maintenance")),
     }
 
 

@@ -23,7 +23,7 @@ from .database import remember_schema
 from .docker import Docker
 from .edge import Edge
 from .edge_container import check_free
-from .edge_spec import EdgePort, EdgeSpec, Traffic
+from .edge_spec import EdgePort, EdgeSpec
 from .host import Host, address_on, is_running, service_of
 from .model import Understanding
 from .names import EDGE_IMAGE, STATE
@@ -96,14 +96,14 @@ class ComposePlatform:
 
     def shift(self, slot: str) -> Evidence:
         try:
-            said = self.edge.set_traffic(Traffic(slot))
+            said = self.edge.send(slot)
         except StepFailed as error:
             release = self.host.release(self.host.slot(slot).get("release") or "")
             if error.code != "edge_unreachable" or not release:
                 raise
             beside = self.host.release(self.host.slot(other(slot)).get("release") or "")
             self.edge.ensure(self._spec(release, beside))  # it had been stopped
-            said = self.edge.set_traffic(Traffic(slot))
+            said = self.edge.send(slot)
         return {"changed": said["changed"], "before": said["before"]}
 
     def drain(self, slot: str, seconds: float, progress: Progress) -> Evidence:
@@ -111,6 +111,12 @@ class ComposePlatform:
 
     def hold(self) -> Evidence:
         return {"changed": self.edge.hold()["changed"]}
+
+    def maintain(self, on: bool) -> Evidence:
+        release = self._live_release()
+        if release:  # an edge of an older version knows no maintenance; one that was stopped could not be told
+            self.edge.ensure(self._spec(release, None))
+        return {"changed": self.edge.maintain(on)["changed"]}
 
     def handover(self, slot: str, progress: Progress) -> Evidence:
         return slots.handover(self.host, slot, progress)
@@ -124,7 +130,7 @@ class ComposePlatform:
     def close(self) -> Evidence:
         if self.edge.observe()["state"] == "absent":
             return {"changed": False}
-        return {"changed": self.edge.set_traffic(Traffic("none"))["changed"]}
+        return {"changed": self.edge.send("none")["changed"]}
 
     def settle(self, slot: str, release: Release, warm_until: float | None, previous: str | None) -> Evidence:
         """The record of who serves; the edge then has exactly this release's ports."""

@@ -102,6 +102,8 @@ def _lines(
     traffic = observed["traffic"]
     if traffic["live"] not in releases and traffic["live"] not in ("blue", "green"):
         lines.append(f"  traffic: {traffic['live']}")
+    if traffic.get("maintenance"):
+        lines.append("  maintenance: users get the page (503); maintenance.yml -e state=off gives them back")
     for record in sorted(releases.values(), key=lambda one: one.get("live_since") or 0):
         since = record.get("live_since")
         told = f"live since {_time(since)}" if since else "never live"

@@ -12,7 +12,7 @@ from .facts import Facts
 
 SLOTS = ("blue", "green")
 # Steps after which users may see something else than before.
-_TOUCHING = ("hold", "shift", "close")
+_TOUCHING = ("hold", "shift", "close", "maintain")
 
 
 def version_in(facts: Facts, slot: str) -> str:

@@ -24,6 +24,7 @@ NOUNS = {
     "blue_green_switch": "the switch to {}",
     "recover": "the recovery of {}",
     "retire": "the clearing up beside {}",
+    "maintenance": "maintenance of {}",
 }
 WORDS = {"no": "No", "little": "Perhaps", "yes": "Yes", "unknown": "Not known"}
 PHRASES = {"no": "users noticed nothing", "little": "users may have noticed", "yes": "users noticed it"}
@@ -76,6 +77,8 @@ def _done(facts: Facts, old: str, new: str) -> str:
         return f"{noun(facts)} ended with {facts['outcome'] or 'no result'}"
     if facts["runbook"] == "retire":
         return f"what was left beside {new} was removed"
+    if facts["runbook"] == "maintenance":
+        return "users get the maintenance page" if maintained(facts) else f"users get {new} again"
     if facts["runbook"] == "recover":
         ended = f"undone; {old} serves" if facts["way"] == "back" else f"finished; {new} serves"
         return f"a run that had died was {ended}"
@@ -115,9 +118,12 @@ def _sentence(said: str) -> str:
 
 def noticed(facts: Facts) -> dict[str, str]:
     """Whether users noticed something: what is known from our probes, the watch, and the edge's log of users."""
-    touched = touched_at(facts)
+    touched, page = touched_at(facts), maintained(facts)
     if facts["outcome"] == "refused" or not facts["steps"]:
         return {"noticed": "no", "say": "Nothing was changed, so there was nothing to notice."}
+    if page is not None:
+        said = "get the maintenance page (503), as was asked for" if page else "get the service and no page"
+        return {"noticed": "yes" if page else "no", "say": f"From then on users {said}."}
     if touched is None:
         return _untouched(facts)
     if not facts["from"] and facts["outcome"] in ("done", "undone"):
@@ -138,6 +144,12 @@ def noticed(facts: Facts) -> dict[str, str]:
     if any(step["do"] == "hold" for step in facts["steps"]) and level != "yes":
         parts.insert(0, "Requests were held, not refused, while one release stopped and the other started.")
     return {"noticed": level, "say": " ".join(part for part in parts if part)}
+
+
+def maintained(facts: Facts) -> bool | None:
+    """Whether users get the maintenance page since this run; None when it did not touch that."""
+    steps = [step["evidence"].get("on") for step in facts["steps"] if step["do"] == "maintain" and not step["failed"]]
+    return bool(steps[-1]) if steps else None
 
 
 def _ours(facts: Facts) -> str:
@@ -229,6 +241,9 @@ def undo(facts: Facts) -> dict[str, str]:
     if facts["runbook"] == "retire":
         said = "The same release serves. A rollback still works; it starts the other one again first:"
         return _undo(NOTHING, said, command(facts, "rollback"))
+    if facts["runbook"] == "maintenance":
+        state = "off" if maintained(facts) else "on"
+        return _undo("Run this", f"Turn it {state} again:", command(facts, "maintenance", state=state))
     if not facts["from"]:
         return _undo("Not possible", f"{new} is the first release here: there is nothing to go back to.")
     if any(note.startswith("Point of no return") for note in facts["notes"]):

@@ -85,6 +85,7 @@ def _serving(observed: Observation) -> Check:
     version = (observed["releases"].get(slot["release"] or "") or {}).get("version") or "an unknown release"
     warm = observed["slots"][other(live)]
     beside = f", {other(live)} is {warm['state']}" if warm["release"] else ""
+    beside += "; users get the maintenance page" if observed["traffic"].get("maintenance") else ""
     if not slot["ready"]:
         # A release that is ill is a reason to update or to roll back, not one against it.
         return _check("current_release", "go", f"{version} in {live} serves but is not healthy{beside}")

@@ -10,7 +10,8 @@ evidence (a dict with at least ``changed``). Called again after a kill it finish
 ``describe()`` answers the *observation* that plans are made from::
 
     {"live": "blue" | "green" | None,            # the slot that gets all new requests
-     "traffic": {"live", "canary", "share",      # as the edge has it; live may be "hold" or "maintenance"
+     "traffic": {"live", "canary", "share",      # as the edge has it; live may be "hold" or "none"
+                 "maintenance": bool,            # users get the maintenance page, whoever serves
                  "told": bool},                  # false when the edge would do something else after a restart
      "edge": "running" | "stopped" | "absent" | "broken",
      "base": "running" | "partial" | "absent" | "none",
@@ -79,6 +80,9 @@ class Platform(Protocol):
 
     def hold(self) -> Evidence:
         """Hold new requests instead of failing them, up to the declared longest time."""
+
+    def maintain(self, on: bool) -> Evidence:
+        """Answer users with the maintenance page, or not any more. Who serves stays, and our probes reach it."""
 
     def handover(self, slot: str, progress: Progress) -> Evidence:
         """Make a slot's workers and schedulers the ones that run."""

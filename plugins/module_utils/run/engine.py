@@ -215,7 +215,8 @@ def _way_out(
     failure: dict[str, Any],
 ) -> str:
     observed = context.platform.describe()
-    if context.forward and not (origin is None or survives(origin, observed, context.release)):
+    in_place = "back" in plan  # who serves was never in question
+    if not in_place and context.forward and not (origin is None or survives(origin, observed, context.release)):
         context.journal.log("turn", text="past the point of no return: going on")
         failure["next_step"] = "The database is past the point of no return: mend forward with a new release."
         jobs = tuple(step["args"]["service"] for step in plan["steps"] if step["do"] == "run_job")
@@ -226,7 +227,7 @@ def _way_out(
     with contextlib.suppress(OSError):  # with the former intent a recovery would go back too, where that is safe
         context.journal.intend(context.intent)
     context.journal.log("turn", text=f"going back to {origin['version'] if origin else 'nothing'}")
-    _walk(context, plans.back(observed, plan["from"], plan["to"], origin), steps)
+    _walk(context, plan["back"] if in_place else plans.back(observed, plan["from"], plan["to"], origin), steps)
     return "undone"
 
 

@@ -167,8 +167,13 @@ def assemble(
     service: str,
     notes: list[str],
     settings_digest: str = "",
+    back: list[Step] | None = None,
 ) -> Plan:
-    """Put a plan together and give it its hash."""
+    """Put a plan together and give it its hash.
+
+    *back* are the steps that undo a plan which changes something about what serves, and not who serves: all of them
+    can be done at any moment, so they are known beforehand and go with the intent.
+    """
     return sealed(
         {
             "runbook": runbook,
@@ -179,6 +184,7 @@ def assemble(
             "settings": settings_digest,
             "steps": steps,
             "notes": notes,
+            **({} if back is None else {"back": back}),
         }
     )
 
@@ -342,15 +348,18 @@ def describe_steps(plan: Plan) -> str:
     # Two releases can have one version: the same image with other files, for example.
     name = "release" if start and start["version"] == goal["version"] else "version"
     began = start[name] if start else "nothing"
+    in_place = "back" in plan
     if plan.get("way"):
         head = f"recover {plan['service']}: " + (f"back to {began}" if plan["way"] == "back" else f"on to {goal[name]}")
+    elif in_place:
+        head = f"{plan['runbook']} {plan['service']}: {goal['version']} in {goal['slot']} goes on serving"
     else:
         head = f"{plan['runbook']} {plan['service']}: {began} -> {goal[name]}"
     lines = [f"{head} (plan {plan['hash']})"]
     for number, step in enumerate(plan["steps"], 1):
         undo = f"  [undo: {step['undo']}]" if step["undo"] else ""
         lines.append(f"  {number}. {step['title']}{undo}")
-    if plan.get("way") != "back":
+    if plan.get("way") != "back" and not in_place:
         lines += [f"  - {service}: {image}" for service, image in sorted(plan["to"]["images"].items())]
     lines += [f"  ! {note}" for note in plan["notes"]]
     return "\n".join(lines if plan["steps"] else [*lines, "  nothing to do"]) + "\n"

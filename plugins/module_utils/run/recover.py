@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import Refused
+from . import in_place
 from . import plan as plans
 from .contract import Observation, Release
 from .schema import survives
@@ -70,6 +71,7 @@ def plan(
         "settings": settings_digest,
         "steps": steps,
         "notes": notes,
+        **{name: dead["plan"][name] for name in ("back",) if name in dead["plan"]},
     }
     return plans.sealed(document), dict(release)
 
@@ -84,6 +86,8 @@ def ways(observed: Observation, dead: Intent) -> dict[str, list[plans.Step]]:
     """What both ways would do now: ``{"finish": steps, "back": steps}``."""
     dead = root(dead)
     release, goal = dead["release"], dead["to"]
+    if "back" in dead["plan"]:
+        return {"finish": dead["plan"]["steps"], "back": dead["plan"]["back"]}
     if dead["runbook"] == "retire":
         # What is gone is gone, so both ways are one; settling is left even when all of it had been done.
         settle = plans.towards(observed, goal["slot"], release, verify=False)
@@ -112,6 +116,8 @@ def safe_direction(observed: Observation, dead: Intent) -> tuple[str, str]:
         return "back", "it was going back already"
     if dead["runbook"] in ("rollback", "retire"):
         return "finish", "where it was going is what was known to be good"
+    if dead["runbook"] in in_place.RUNBOOKS:
+        return "finish", "it changes nothing about which release serves, and is what was asked for"
     if not dead["from"]:
         return "finish", "nothing served before"
     return "back", f"{dead['from']['version']} was known to be good, and {dead['to']['version']} had not passed"

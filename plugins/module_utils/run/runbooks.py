@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import Refused
+from . import in_place, recover
 from . import plan as plans
-from . import recover
 from .contract import Observation, Release
 from .manifest import check_type
+from .variables import shown
 
+MAINTAINED = "Users get the maintenance page, and go on getting it: maintenance.yml -e state=off ends that."
 Request = Mapping[str, Any]
 
 
@@ -25,6 +27,7 @@ def make_plan(observed: Observation, request: Request) -> tuple[plans.Plan, Rele
     :class:`Refused` when what is asked for cannot or must not be done.
     """
     runbook, options = request["runbook"], request["options"]
+    back: list[plans.Step] | None = None
     digest = request.get("settings_digest", "")
     common = {"service": request["service"], "settings_digest": digest}
     if runbook == "apply_update":
@@ -42,9 +45,25 @@ def make_plan(observed: Observation, request: Request) -> tuple[plans.Plan, Rele
     elif runbook == "retire":
         slot, release = _live(observed)
         steps, notes = plans.retire(observed), []
+    elif runbook == "maintenance":
+        on, notes = _switched(options.get("state")), []
+        slot, release = _live(observed)
+        steps, back = in_place.maintenance(observed, on)
     else:
         raise Refused(f"{runbook} is no runbook that plans", code="unknown_runbook", next_step="See README's table.")
-    return plans.assemble(runbook, observed, release, slot, steps, notes=notes, **common), release
+    if runbook != "maintenance" and observed["traffic"].get("maintenance"):
+        notes = [*notes, MAINTAINED]
+    return plans.assemble(runbook, observed, release, slot, steps, notes=notes, back=back, **common), release
+
+
+def _switched(state: Any) -> bool:
+    if state not in ("on", "off"):
+        raise Refused(
+            f"state is {shown(state)}" if state else "state is not given",
+            code="invalid_variable",
+            next_step="Give -e state=on to put up the maintenance page, or -e state=off to take it down.",
+        )
+    return bool(state == "on")
 
 
 def _live(observed: Observation) -> tuple[str, Release]:

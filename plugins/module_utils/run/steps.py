@@ -69,6 +69,10 @@ def hold(context: Context, args: Args) -> Evidence:
     return {**said, "drained": drained, "say": f"drained in {drained['drained_s']:.1f} s, {drained['cut']} cut"}
 
 
+def maintain(context: Context, args: Args) -> Evidence:
+    return {**context.platform.maintain(args["on"]), "on": args["on"]}
+
+
 def halt(context: Context, args: Args) -> Evidence:
     return context.platform.halt(args["slot"])
 
@@ -125,6 +129,7 @@ HANDLERS = {
         stage,
         verify,
         hold,
+        maintain,
         halt,
         retire,
         close,

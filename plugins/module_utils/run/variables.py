@@ -71,6 +71,7 @@ VARIABLES: dict[str, Variable] = {
         "true to accept a database change that the live release cannot live with", "true", kind="boolean"
     ),
     "direction": Variable("auto, finish or back: where a dead run is taken", "back", r"auto|finish|back"),
+    "state": Variable("on or off: whether users get the maintenance page", "on", r"on|off"),
     "format": Variable("human or json", "json", r"human|json"),
     "verify": Variable("true to verify the ledger's chain", "true", kind="boolean"),
     "head": Variable(

@@ -177,6 +177,23 @@ class PlatformContract:
         twice(stand, "shift", "blue")
         assert stand.answers() == "blue"
 
+    def test_maintenance_is_beside_who_serves(self, stand: Stand) -> None:
+        platform, two = stand.platform, stand.release("1.1.0")
+        bring(stand, "blue", stand.release("1.0.0"))
+        twice(stand, "maintain", True)
+        seen = platform.describe()
+        assert (seen["live"], seen["traffic"]["maintenance"]) == ("blue", True)
+        assert not stand.answers()
+        bring(stand, "green", two)
+        platform.hold()
+        platform.shift("green")
+        seen = platform.describe()
+        assert (seen["live"], seen["traffic"]["maintenance"]) == ("green", True), "only maintain ends it"
+        assert not stand.answers()
+        twice(stand, "maintain", False)
+        assert stand.answers() == "green"
+        assert not platform.describe()["traffic"]["maintenance"]
+
     def test_a_slot_is_stopped_started_again_and_removed(self, stand: Stand) -> None:
         platform, one, two = stand.platform, stand.release("1.0.0"), stand.release("1.1.0")
         bring(stand, "blue", one)

@@ -29,6 +29,7 @@ REFUSALS = (
     "schema_incompatible",
     "state_not_written",
 )
+OTHERS = ("blue_green_switch", "retire", "maintenance")
 MOST_POINTS = 90
 
 
@@ -48,13 +49,15 @@ class History:
         machine, dice = self.machine, self.dice
         if dice.random() < 0.2:
             self._time_passes()
-        runbook = dice.choice(("apply_update",) * 4 + ("rollback",) * 3 + ("blue_green_switch", "retire"))
+        runbook = dice.choice(("apply_update",) * 4 + ("rollback",) * 3 + OTHERS)
         new, options = None, {}
         if runbook == "apply_update":
             new = self._release()
             options = {"accept_one_way": True}
         elif runbook == "rollback" and dice.random() < 0.4 and machine.world.state.releases:
             options = {"release": dice.choice(sorted(machine.world.state.releases))}
+        elif runbook == "maintenance":
+            options = {"state": dice.choice(("on", "off"))}
         told = [f"{runbook} {new['version'] if new else options}"]
         result = self._run(runbook, new, options, told)
         for _again in range(4):

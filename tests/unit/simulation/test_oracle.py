@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.steady.runbooks.plugins.module_utils.compose import act
-from ansible_collections.steady.runbooks.plugins.module_utils.run import engine, recover
+from ansible_collections.steady.runbooks.plugins.module_utils.run import engine, in_place, recover
 from ansible_collections.steady.runbooks.plugins.module_utils.run import plan as plans
 from ansible_collections.steady.runbooks.plugins.module_utils.run.contract import other
 from ansible_collections.steady.runbooks.plugins.module_utils.run.journal import Journal
@@ -143,6 +143,14 @@ def test_going_back_that_stops_what_serves_is_found(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(plans, "back", stops)
     assert "is stopped and not ready" in found(machine, "retire")
+
+
+def test_going_back_that_leaves_the_maintenance_page_is_found(
+    monkeypatch: pytest.MonkeyPatch, machine: Machine
+) -> None:
+    right = in_place.maintenance
+    monkeypatch.setattr(in_place, "maintenance", lambda *args: (right(*args)[0], right(*args)[0]))
+    assert "the page is up" in found(machine, "maintenance")
 
 
 def test_a_shift_to_what_is_not_ready_is_found(monkeypatch: pytest.MonkeyPatch, machine: Machine) -> None:

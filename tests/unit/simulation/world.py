@@ -42,6 +42,7 @@ class State:
 
     slots: dict[str, Slot] = field(default_factory=lambda: {slot: Slot() for slot in SLOTS})
     traffic: str = "none"
+    maintenance: bool = False
     edge: str = "absent"
     base: list[str] = field(default_factory=list)
     base_kept: bool = False

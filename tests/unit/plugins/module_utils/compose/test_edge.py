@@ -46,6 +46,17 @@ def test_a_switch_reaches_every_worker_and_the_file(running: Bench) -> None:
     assert not running.edge.set_traffic(Traffic("blue", "green", 10))["changed"]
 
 
+def test_maintenance_is_beside_who_serves_and_only_ended_by_name(running: Bench) -> None:
+    running.edge.set_traffic(Traffic("blue", "green", 10))
+    assert running.edge.maintain(True)["changed"] and not running.edge.maintain(True)["changed"]
+    assert running.edge.serving() == running.edge.traffic() == Traffic("blue", "green", 10, maintenance=True)
+    running.edge.hold()
+    running.edge.release_hold("green")
+    assert running.edge.traffic() == Traffic("green", maintenance=True)
+    assert running.edge.maintain(False)["changed"]
+    assert running.worker.map == {"live": "green", "canary": "none", "share": "0"}
+
+
 def test_an_old_worker_that_ends_meanwhile_is_no_failure(running: Bench) -> None:
     class Leaving(Process):
         def answer(self, command: str) -> str:
@@ -98,7 +109,7 @@ def test_observe_tells_what_runs(running: Bench) -> None:
     running.edge.set_traffic(Traffic("blue"))
     seen = running.edge.observe()
     assert seen["state"] == "running"
-    assert seen["traffic"] == seen["running_traffic"] == {"live": "blue", "canary": "", "share": 0}
+    assert seen["traffic"] == seen["running_traffic"] == Traffic("blue").as_dict()
     assert seen["config"] == seen["running_config"] != ""
     assert seen["ports"] == [["127.0.0.1", PORT]]
     assert seen["drift"] == []

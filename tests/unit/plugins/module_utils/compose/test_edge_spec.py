@@ -100,7 +100,7 @@ def test_one_number_on_two_addresses_is_one_frontend() -> None:
         ("blue", "green", 1.5),
         ("blue", "", 5),
         ("hold", "green", 5),
-        ("maintenance", "blue", 0),
+        ("maintenance", "", 0),
     ],
 )
 def test_traffic_that_makes_no_sense_is_refused(live: str, canary: str, share: Any) -> None:
@@ -110,6 +110,7 @@ def test_traffic_that_makes_no_sense_is_refused(live: str, canary: str, share: A
 
 def test_a_map_file_reads_as_it_is_meant() -> None:
     assert map_text(Traffic("blue", "green", 10)) == "live blue\ncanary green\nshare 10\n"
+    assert map_text(Traffic("blue", maintenance=True)) == "live blue\ncanary none\nshare 0\nmaintenance on\n"
     assert map_text(Traffic("none")) == "live none\ncanary none\nshare 0\n"
 
 
@@ -123,6 +124,7 @@ def test_a_map_file_comes_back_as_it_was(live: str, canary: bool, share: int) ->
 @pytest.mark.parametrize("live", LIVE)
 def test_every_state_comes_back(live: str) -> None:
     assert parse_map(map_text(Traffic(live))) == Traffic(live)
+    assert parse_map(map_text(Traffic(live, maintenance=True))) == Traffic(live, maintenance=True)
 
 
 @given(st.text())

@@ -96,6 +96,16 @@ def test_what_failed_before_the_switch_reached_nobody(undone: Make) -> None:
     assert tell(raw)["users"] == {"noticed": "no", "say": "It ended before any request was sent to 1.1.0."}
 
 
+PAGE, NO_PAGE = ({"do": "maintain", "seconds": 0.1, "evidence": {"on": on}} for on in (True, False))
+
+
+def test_users_notice_the_maintenance_page(done: Make) -> None:
+    for step, noticed in ((PAGE, "yes"), (NO_PAGE, "no")):
+        raw = done()
+        raw["result"].update(runbook="maintenance", steps=[step])
+        assert tell(raw)["users"]["noticed"] == noticed
+
+
 @pytest.mark.parametrize(
     ("change", "headline", "command"),
     [
@@ -103,6 +113,8 @@ def test_what_failed_before_the_switch_reached_nobody(undone: Make) -> None:
         ({"outcome": "kept"}, "past the point of no return; 1.1.0 serves", "apply_update.yml"),
         ({"runbook": "rollback"}, "went back from 1.0.0 to 1.1.0", "blue_green_switch.yml"),
         ({"runbook": "retire", "steps": []}, "what was left beside 1.1.0 was removed", "rollback.yml"),
+        ({"runbook": "maintenance", "steps": [PAGE]}, "users get the maintenance page", "state=off"),
+        ({"runbook": "maintenance", "steps": [NO_PAGE]}, "users get 1.1.0 again", "state=on"),
         ({"outcome": "refused", "steps": []}, "apply_update was refused; nothing was changed", ""),
         ({"outcome": "recovered", "by": "run-2"}, "died on its way; run run-2 ended it", ""),
         ({"outcome": "odd"}, "ended with odd", "rollback.yml"),

@@ -20,6 +20,7 @@ def observed(**more: Any) -> dict[str, Any]:
         "live": "blue",
         "slots": {"blue": slot, "green": {"release": None, "state": "absent", "ready": False}},
         "releases": {"1.0.0-1": {"version": "1.0.0"}},
+        "traffic": {"live": "blue", "canary": "", "share": 0, "maintenance": False},
         "schema": "r1",
         "drift": [],
         "checks": [],
@@ -34,6 +35,11 @@ def named(name: str, seen: dict[str, Any], **settings: Any) -> dict[str, Any]:
 def test_what_serves_is_told() -> None:
     assert "1.0.0 serves from blue" in named("current_release", observed())["detail"]
     assert "first release" in named("current_release", observed(live=None))["detail"]
+
+
+def test_the_maintenance_page_is_told() -> None:
+    seen = observed(traffic={"live": "blue", "canary": "", "share": 0, "maintenance": True})
+    assert named("current_release", seen)["detail"].endswith("; users get the maintenance page")
 
 
 def test_a_release_that_is_ill_is_no_reason_against_mending_it() -> None:

@@ -80,6 +80,7 @@ LOST = {"releases": {"1.1.0-1": TWO}}
         (observed(), intent("blue_green_switch"), "back", "known to be good"),
         (observed(), intent("rollback"), "finish", "known to be good"),
         (observed(), intent("retire"), "finish", "known to be good"),
+        (observed(), intent("maintenance"), "finish", "what was asked for"),
         (observed(), intent("rollback", direction="back"), "back", "going back already"),
         (observed(), intent(direction="back"), "back", "going back already"),
         (observed(None), intent(**{"from": None}), "finish", "nothing served before"),
@@ -130,6 +131,14 @@ def test_both_ways_are_told() -> None:
     assert dos(ways["back"]) == ["shift blue", "settle blue", "halt green"]
     assert dos(ways["finish"]) == ["prepare", "watch green", "settle green"]
     assert ways["finish"][-1]["args"]["previous"] == "1.0.0-1"
+
+
+def test_a_dead_run_beside_who_serves_is_ended_by_what_its_own_plan_says() -> None:
+    dead = intent("maintenance", to=end("blue", ONE), release=ONE)
+    on, off = ({"do": "maintain", "args": {"on": on}, "title": "", "undo": ""} for on in (True, False))
+    dead["plan"] = {"steps": [on], "back": [off]}
+    assert recover.ways(observed(), dead) == {"finish": [on], "back": [off]}
+    assert plan(observed(), dead, "back")["back"] == [off]
 
 
 @pytest.mark.parametrize("gone", [True, False])
