@@ -238,6 +238,7 @@ def test_the_same_digests_are_promoted(two_environments: dict[str, Service]) -> 
     production.done("apply_update", {"version": "1.0.0"})
     staging.done("apply_update", {"version": "1.1.0"})
     assert (staging.answers(), production.answers()) == ("1.1.0", "1.0.0")
+    assert "1.1.0" in production.done("preflight", {"promote_from": "staging"}).stdout
     played = production.done("apply_update", {"promote_from": "staging"})
     assert production.answers() == "1.1.0"
     # Nothing was done to where it came from.
