@@ -66,7 +66,7 @@ class Played:
     @property
     def failure(self) -> dict[str, Any]:
         """Why it failed: ``{"code", "detail", "next_step", …}``; {} when it did not."""
-        found = [self.result(task).get("failure") for task in ("act", "plan", "compose_info")]
+        found = [self.result(task).get("failure") for task in ("act", "plan", "compose_info", "compose_history_info")]
         return next((dict(failure) for failure in found if failure), {})
 
     @property
