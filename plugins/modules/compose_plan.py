@@ -31,7 +31,7 @@ options:
     description: What is planned. V(preflight) only lists the reasons of go and no-go.
     type: str
     required: true
-    choices: [apply_update, blue_green_switch, maintenance, preflight, recover, retire, rollback]
+    choices: [apply_update, blue_green_switch, maintenance, preflight, prune, recover, retire, rollback]
   release:
     description:
       - The new release, as the controller resolved it. C(release.version), C(release.images),
@@ -166,6 +166,7 @@ def main() -> None:
                     "blue_green_switch",
                     "maintenance",
                     "preflight",
+                    "prune",
                     "recover",
                     "retire",
                     "rollback",

@@ -34,7 +34,7 @@ options:
     description: The runbook that was planned.
     type: str
     required: true
-    choices: [apply_update, blue_green_switch, maintenance, recover, retire, rollback]
+    choices: [apply_update, blue_green_switch, maintenance, prune, recover, retire, rollback]
   run:
     description: The id of the run, chosen by the controller.
     type: str
@@ -171,7 +171,15 @@ def main() -> None:
             "runbook": {
                 "type": "str",
                 "required": True,
-                "choices": ["apply_update", "blue_green_switch", "maintenance", "recover", "retire", "rollback"],
+                "choices": [
+                    "apply_update",
+                    "blue_green_switch",
+                    "maintenance",
+                    "prune",
+                    "recover",
+                    "retire",
+                    "rollback",
+                ],
             },
             "run": {"type": "str", "required": True},
             "plan": {"type": "str", "required": True},

@@ -71,6 +71,7 @@ def act(
         observed = platform.describe()
         gates = checks.go_no_go(observed, request["settings"])
         checks.gate(gates)
+        request["stock"] = platform.stock() if request["runbook"] == "prune" else None
         plan, release = make_plan(observed, {**request, "settings_digest": platform.host.settings_digest})
         engine.same_plan(request["plan"], plan)
         if request["runbook"] != "recover" and any(step["do"] == "stage" for step in plan["steps"]):

@@ -52,6 +52,7 @@ def plan_runbook(params: Mapping[str, Any], scratch: str, stays: bool) -> dict[s
         release = new_release(platform, params, observed, scratch)
     request = {"runbook": runbook, "service": platform.host.service, "release": release, "options": options}
     request["dead"] = dead.intent() if dead else None
+    request["stock"] = platform.stock() if runbook == "prune" else None
     request["settings_digest"] = platform.host.settings_digest
     plan, record = make_plan(observed, {**request, "runbook": "apply_update" if runbook == "preflight" else runbook})
     approved = options.get("approved_plan")

@@ -13,11 +13,11 @@ from typing import Any
 
 from ..errors import Refused, StepFailed
 from ..run.clock import Clock
-from ..run.contract import SLOTS, Address, Evidence, Observation, Progress, Release, other
+from ..run.contract import SLOTS, Address, Evidence, Observation, Progress, Release, Stock, other
 from ..run.files import Files
 from ..verify.mask import Mask
 from ..verify.watch import Sample
-from . import base, observe, slots
+from . import base, observe, slots, stock
 from .archive import unpack
 from .database import remember_schema
 from .docker import Docker
@@ -146,6 +146,12 @@ class ComposePlatform:
         remember_schema(host)
         host.files.remove("incoming")
         return {"changed": True, "edge": edge, "warm_until": warm_until if warm and idle else None}
+
+    def stock(self) -> Stock:
+        return stock.stock(self.host)
+
+    def discard(self, kind: str, names: list[str]) -> Evidence:
+        return stock.discard(self.host, kind, names)
 
     def counters(self) -> dict[str, dict[str, float]]:
         counted = {slot: self.edge.counters(slot) for slot in SLOTS}

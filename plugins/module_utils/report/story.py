@@ -25,6 +25,7 @@ NOUNS = {
     "recover": "the recovery of {}",
     "retire": "the clearing up beside {}",
     "maintenance": "maintenance of {}",
+    "prune": "clearing up beside {}",
 }
 WORDS = {"no": "No", "little": "Perhaps", "yes": "Yes", "unknown": "Not known"}
 PHRASES = {"no": "users noticed nothing", "little": "users may have noticed", "yes": "users noticed it"}
@@ -65,6 +66,8 @@ def headline(facts: Facts) -> str:
         "refused": f"{facts['runbook']} was refused; nothing was changed",
         "recovered": f"{noun(facts)} died on its way; run {facts['by']} ended it",
     }
+    if facts["runbook"] == "prune" and outcome == "undone":
+        said[outcome] = f"{noun(facts)} broke off; what had not been removed yet is there"
     return f"{facts['service']}: {said.get(outcome) or _done(facts, old, new)}"
 
 
@@ -75,7 +78,7 @@ def _as_before(old: str) -> str:
 def _done(facts: Facts, old: str, new: str) -> str:
     if facts["outcome"] != "done":
         return f"{noun(facts)} ended with {facts['outcome'] or 'no result'}"
-    if facts["runbook"] == "retire":
+    if facts["runbook"] in ("retire", "prune"):
         return f"what was left beside {new} was removed"
     if facts["runbook"] == "maintenance":
         return "users get the maintenance page" if maintained(facts) else f"users get {new} again"
@@ -241,6 +244,8 @@ def undo(facts: Facts) -> dict[str, str]:
     if facts["runbook"] == "retire":
         said = "The same release serves. A rollback still works; it starts the other one again first:"
         return _undo(NOTHING, said, command(facts, "rollback"))
+    if facts["runbook"] == "prune":
+        return _undo("Not possible", "What is gone is gone; a release can be applied again as an update.")
     if facts["runbook"] == "maintenance":
         state = "off" if maintained(facts) else "on"
         return _undo("Run this", f"Turn it {state} again:", command(facts, "maintenance", state=state))

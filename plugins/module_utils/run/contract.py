@@ -37,6 +37,7 @@ from ..verify.watch import Sample, Source
 Evidence = dict[str, Any]
 Observation = dict[str, Any]
 Release = dict[str, Any]
+Stock = dict[str, Any]
 Progress = Callable[[str], None]
 Address = tuple[str, int]
 
@@ -98,6 +99,18 @@ class Platform(Protocol):
 
     def settle(self, slot: str, release: Release, warm_until: float | None, previous: str | None) -> Evidence:
         """Record which release a slot serves, which was live before it, and how long the other slot is kept warm."""
+
+    def stock(self) -> Stock:
+        """What is kept here for later, and how much of it is wanted. Changes nothing::
+
+        {"at": now, "keep": {"releases", "runs", "days"},
+         "releases": {id: {"bytes", "time": when it went live last, "images": [name], "used": by whom, or ""}},
+         "runs": {id: {"bytes", "time": when it ended}},          # those that nobody is at work on
+         "images": {name: {"bytes", "used": by whom beside our own releases, or ""}}}   # those that are here
+        """
+
+    def discard(self, kind: str, names: list[str]) -> Evidence:
+        """Remove what :meth:`stock` told: *kind* is ``release``, ``run`` or ``image``."""
 
     def counters(self) -> dict[str, dict[str, float]]:
         """``requests`` and ``errors`` by slot since the edge started counting."""

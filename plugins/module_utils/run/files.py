@@ -126,6 +126,13 @@ class Files:
             os.unlink(where)
             self._sync(os.path.dirname(where))
 
+    def discard(self, path: str) -> None:
+        """Remove a directory at once, as far as anybody can see; what a kill leaves of it is swept."""
+        gone = os.path.join(os.path.dirname(path), f"{NEW}{os.getpid()}-{os.path.basename(path)}")
+        os.rename(self.path(path), self.path(gone))
+        self._sync(os.path.dirname(self.path(path)))
+        self.remove(gone)
+
     def sweep(self) -> None:
         """Remove what processes that are gone had not yet put in its place. Sources, which are not ours, are let be."""
         for folder, folders, names in os.walk(self.root):

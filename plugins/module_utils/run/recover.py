@@ -87,7 +87,7 @@ def ways(observed: Observation, dead: Intent) -> dict[str, list[plans.Step]]:
     dead = root(dead)
     release, goal = dead["release"], dead["to"]
     if "back" in dead["plan"]:
-        return {"finish": dead["plan"]["steps"], "back": dead["plan"]["back"]}
+        return {"finish": dead["plan"]["steps"], "back": dead["plan"]["back"] or dead["plan"]["steps"]}
     if dead["runbook"] == "retire":
         # What is gone is gone, so both ways are one; settling is left even when all of it had been done.
         settle = plans.towards(observed, goal["slot"], release, verify=False)

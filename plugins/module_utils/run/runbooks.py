@@ -49,6 +49,10 @@ def make_plan(observed: Observation, request: Request) -> tuple[plans.Plan, Rele
         on, notes = _switched(options.get("state")), []
         slot, release = _live(observed)
         steps, back = in_place.maintenance(observed, on)
+    elif runbook == "prune":
+        slot, release = _live(observed)
+        steps, notes = in_place.prune(observed, request["stock"])
+        back = []  # what is gone is gone
     else:
         raise Refused(f"{runbook} is no runbook that plans", code="unknown_runbook", next_step="See README's table.")
     if runbook != "maintenance" and observed["traffic"].get("maintenance"):

@@ -81,6 +81,10 @@ def retire(context: Context, args: Args) -> Evidence:
     return context.platform.retire(args["slot"])
 
 
+def discard(context: Context, args: Args) -> Evidence:
+    return context.platform.discard(args["kind"], args["names"])
+
+
 def close(context: Context, args: Args) -> Evidence:
     return context.platform.close()
 
@@ -133,6 +137,7 @@ HANDLERS = {
         halt,
         retire,
         close,
+        discard,
         handover,
         shift,
         watch,

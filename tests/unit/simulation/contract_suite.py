@@ -194,6 +194,26 @@ class PlatformContract:
         assert stand.answers() == "green"
         assert not platform.describe()["traffic"]["maintenance"]
 
+    def test_what_is_kept_is_told_and_can_be_removed(self, stand: Stand) -> None:
+        platform, one, two, three = stand.platform, *(stand.release(f"1.{minor}.0") for minor in range(3))
+        bring(stand, "blue", one)
+        bring(stand, "green", two, one["id"])
+        platform.retire("blue")
+        bring(stand, "blue", three, two["id"])
+        seen = platform.stock()
+        assert set(seen) == {"at", "keep", "releases", "runs", "images"} and set(seen["keep"]) == {
+            "releases",
+            "runs",
+            "days",
+        }
+        assert set(seen["releases"]) == {one["id"], two["id"], three["id"]}
+        assert all(set(entry) == {"bytes", "time", "images", "used"} for entry in seen["releases"].values())
+        assert [name for name, entry in seen["releases"].items() if not entry["used"]] == [one["id"]]
+        twice(stand, "discard", "release", [one["id"]])
+        assert set(platform.describe()["releases"]) == {two["id"], three["id"]}
+        twice(stand, "discard", "image", ["registry/nobody@sha256:" + "0" * 64], tells=False)
+        assert stand.answers() == "blue"
+
     def test_a_slot_is_stopped_started_again_and_removed(self, stand: Stand) -> None:
         platform, one, two = stand.platform, stand.release("1.0.0"), stand.release("1.1.0")
         bring(stand, "blue", one)

@@ -29,7 +29,7 @@ REFUSALS = (
     "schema_incompatible",
     "state_not_written",
 )
-OTHERS = ("blue_green_switch", "retire", "maintenance")
+OTHERS = ("blue_green_switch", "retire", "maintenance", "prune")
 MOST_POINTS = 90
 
 

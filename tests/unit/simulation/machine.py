@@ -76,6 +76,7 @@ class Machine:
             observed = self.platform.describe()
             checks.gate(checks.go_no_go(observed, SETTINGS))
             request = {"runbook": runbook, "service": "shop", "release": new, "options": options}
+            request["stock"] = self.platform.stock() if runbook == "prune" else None
             request["dead"] = dead.intent() if dead else None
             return make_plan(observed, request)[0]
 

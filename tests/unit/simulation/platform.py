@@ -97,6 +97,26 @@ class MemoryPlatform:
             "warm_until": one.warm_until,
         }
 
+    def stock(self) -> dict[str, Any]:
+        """A release has an image of its own; one is kept, however young."""
+        with self._call("stock", changes=False):
+            releases, busy = self.world.state.releases, {one.release for one in self.world.state.slots.values()}
+            return {
+                "at": self.world.clock.now() + 1.0,
+                "keep": {"releases": 1, "runs": 1, "days": 0},
+                "releases": {
+                    name: {
+                        "bytes": 1024,
+                        "time": record.get("live_since") or 0.0,
+                        "images": sorted(record["images"].values()),
+                        "used": "a container" if name in busy else "",
+                    }
+                    for name, record in releases.items()
+                },
+                "runs": {},
+                "images": {name: {"bytes": 1024, "used": ""} for name in sorted(self.world.state.images)},
+            }
+
     def counters(self) -> dict[str, dict[str, float]]:
         with self._call("counters", changes=False):
             return {slot: {"requests": 0, "errors": 0} for slot in SLOTS}
@@ -138,6 +158,7 @@ class MemoryPlatform:
             known = self.world.state.releases.get(release["id"]) or {}
             kept = {name: known[name] for name in ("jobs_done", "previous", "live_since") if name in known}
             self.world.state.releases[release["id"]] = {**copy.deepcopy(release), **kept}
+            self.world.state.images.update(dict.fromkeys(release["images"].values()))
             self._did("prepare")
             return {"changed": not known}
 
@@ -276,6 +297,15 @@ class MemoryPlatform:
             self.world.state.slots[slot] = Slot()
             self._did("retire")
             return {"changed": changed, "slot": slot}
+
+    def discard(self, kind: str, names: list[str]) -> Evidence:
+        with self._call("discard"):
+            kept = {"release": self.world.state.releases, "image": self.world.state.images, "run": {}}[kind]
+            there = [name for name in names if name in kept]
+            for name in there:
+                del kept[name]
+                self._did("discard")
+            return {"changed": bool(there)}
 
     def close(self) -> Evidence:
         with self._call("close"):

@@ -79,6 +79,7 @@ class Scenario:
 
 
 ONE, TWO, THREE = release("1.0.0"), release("1.1.0"), release("1.2.0")
+FOUR = release("1.3.0")
 ALONE, ALONE_TOO, ALONE_THREE = (release(v, strategy="hold") for v in ("1.0.0", "1.1.0", "1.2.0"))
 IDLE, IDLE_TOO = release("1.0.0", hands=()), release("1.1.0", hands=())
 
@@ -166,6 +167,8 @@ SCENARIOS = [
         "undone",
     ),
     Scenario("rollback behind the page", "rollback", (*update(ONE, TWO), ("maintenance", ON))),
+    Scenario("prune", "prune", update(ONE, TWO, THREE, FOUR)),
+    Scenario("prune beside a retired slot", "prune", (*update(ONE, TWO, THREE, FOUR), ("retire", None))),
     Scenario("retire", "retire", update(ONE, TWO)),
     Scenario("retire stopped", "retire", update(ALONE, ALONE_TOO)),
 ]

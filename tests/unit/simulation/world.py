@@ -47,6 +47,7 @@ class State:
     base: list[str] = field(default_factory=list)
     base_kept: bool = False
     releases: dict[str, dict[str, Any]] = field(default_factory=dict)
+    images: dict[str, None] = field(default_factory=dict)
     schema: str | None = None
     job: Job | None = None
     jobs_ended: list[tuple[str, str]] = field(default_factory=list)
@@ -132,7 +133,10 @@ class World:
             return [*found, f"requests are on {live}"]
         mine, idle, record = state.slots[live], state.slots[other(live)], self.record(live)
         expected = set(record.get("hands") or ())
+        needed = [mine.release, idle.release, record.get("previous")]
         checks = [
+            (all(one in state.releases for one in needed if one), f"what a rollback needs is gone: {needed}"),
+            (set(record.get("images", {}).values()) <= set(state.images), "an image of what serves is gone"),
             (bool(record), f"no record of what serves in {live}"),
             (self.ready(live), f"{live} serves, but is {mine.web} and not ready"),
             (self.lives(record), f"{record.get('version')} cannot live with schema {state.schema}"),

@@ -81,6 +81,7 @@ LOST = {"releases": {"1.1.0-1": TWO}}
         (observed(), intent("rollback"), "finish", "known to be good"),
         (observed(), intent("retire"), "finish", "known to be good"),
         (observed(), intent("maintenance"), "finish", "what was asked for"),
+        (observed(), intent("prune"), "finish", "what was asked for"),
         (observed(), intent("rollback", direction="back"), "back", "going back already"),
         (observed(), intent(direction="back"), "back", "going back already"),
         (observed(None), intent(**{"from": None}), "finish", "nothing served before"),
