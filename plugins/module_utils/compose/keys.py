@@ -56,6 +56,15 @@ REFUSED = {
     "volume_driver": ("is an option of Compose file format 1", "Use the top level `volumes: {NAME: {driver: …}}`."),
 }
 
+# The top level. What is not here is refused by name.
+TOP = words("configs include name networks secrets services version volumes")
+TOP_REFUSED = {
+    "models": (
+        "has models that Compose runs itself, outside of the containers of a slot",
+        "Give a model's address to the services by `environment`, and remove `models`.",
+    ),
+}
+
 # Labels (by prefix) and environment variables that programs outside of this file act on. They see a container of each
 # slot, and would send traffic to both, run jobs twice or replace a pinned container.
 FOREIGN = {

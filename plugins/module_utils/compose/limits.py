@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .edge_spec import REPLICAS
-from .keys import CHANGED, DROPPED, FOREIGN, HARMLESS, KEPT, REFUSED
+from .keys import CHANGED, DROPPED, FOREIGN, HARMLESS, KEPT, REFUSED, TOP, TOP_REFUSED
 from .model import Finding, is_external, mounts_of, networks_of, real_name, unescape
 
 # Devices that any number of containers may use at once.
@@ -53,7 +53,9 @@ def replicas(body: Mapping[str, Any]) -> int:
     return 1 if value is None else int(value)
 
 
-def exclusive_because(name: str, body: Mapping[str, Any], role: str, shared: bool, source: str) -> Iterator[str]:
+def exclusive_because(
+    body: Mapping[str, Any], role: str, shared: bool, mounts: Mapping[str, str], source: str
+) -> Iterator[str]:
     """Each reason (one sentence) why two containers of this service of a slot may not run at once."""
     if role == "scheduler":
         yield "A scheduler that runs twice does everything twice."
@@ -69,11 +71,13 @@ def exclusive_because(name: str, body: Mapping[str, Any], role: str, shared: boo
         path = str(device.get("source", "") if isinstance(device, dict) else device).split(":", 1)[0]
         if not path.startswith(_SHARED_DEVICES) and not shared:
             yield f"It uses the device {path}."
-    for mount in mounts_of(body):
+    for mount in mounts_of(body, mounts):
         path = unescape(str(mount.get("source", "")))
-        if path in _ENGINE_SOCKETS and not shared:
+        if shared or mounts.get(str(mount.get("target"))) == "shared":
+            continue
+        if path in _ENGINE_SOCKETS:  # read-only is the file, not what is said through it
             yield "It controls the Docker engine."
-        elif mount.get("read_only") or shared:
+        elif mount.get("read_only"):
             continue
         elif mount.get("type") == "volume" and path:
             yield f"It writes to the volume {path}."
@@ -116,7 +120,8 @@ def refusals(
             f"{name} has `deploy.mode: {mode}`, which is Swarm's.",
             "Remove it, or say how many containers it has by `deploy: {replicas: N}`.",
         )
-    yield from _mounts(name, body, source, settings.get("source_files"))
+    declared = (settings.get("mounts") or {}).get(name) or {}
+    yield from _mounts(name, body, declared, source, settings.get("source_files"))
     allowed = settings.get("labels") or {}
     for program, found in foreign(name, body).items():
         if program not in HARMLESS and allowed.get(program) not in ("keep", "remove"):
@@ -254,27 +259,35 @@ def _ports(name: str, body: Mapping[str, Any]) -> Iterator[Finding]:
             )
 
 
-def _mounts(name: str, body: Mapping[str, Any], source: str, files: Any) -> Iterator[Finding]:
-    for mount in mounts_of(body):
-        kind, path, target = mount.get("type"), str(mount.get("source") or ""), mount.get("target")
-        if kind in ("npipe", "cluster"):
-            yield Finding("unsupported_value", name, f"{name} mounts a {kind} at {target}.", "Use a volume or a bind.")
-        if kind == "volume" and not path:
+def _mounts(
+    name: str, body: Mapping[str, Any], declared: Mapping[str, str], source: str, files: Any
+) -> Iterator[Finding]:
+    for mount in mounts_of(body, declared):
+        kind, path, target = mount.get("type"), str(mount.get("source") or ""), str(mount.get("target"))
+        said = declared.get(target)
+        if kind not in ("volume", "bind", "tmpfs"):
+            article = "an" if str(kind)[:1] in "aeiou" else "a"
+            yield Finding(
+                "unsupported_value", name, f"{name} mounts {article} {kind} at {target}.", "Use a volume or a bind."
+            )
+        if kind == "volume" and not path and said not in ("fresh", "read_only"):
             yield Finding(
                 "anonymous_volume",
                 name,
                 f"{name} has a volume without a name at {target}: what is in it would not come along.",
-                f"Name it (`- NAME:{target}`) to keep its content, or use `tmpfs` when it may be lost.",
+                f"Name it (`- NAME:{target}`) to keep its content. If each slot may begin with what the image has "
+                f"there: `service_mounts: {{{name}: {{{target}: fresh}}}}`.",
             )
         relative = inside(path, source) if kind == "bind" else None
-        if relative is None or mount.get("read_only"):
+        if relative is None or mount.get("read_only") or said == "data":
             continue
         if relative == ".":
             yield Finding(
                 "source_bind",
                 name,
                 f"{name} mounts the whole source directory writable at {target}; each release has one of its own.",
-                "Add `:ro` when it only reads, or mount the directory that it writes to.",
+                "Mount the directory that it writes to. If it only reads: "
+                f"`service_mounts: {{{name}: {{{target}: read_only}}}}`, or `:ro`.",
             )
         elif _ships(relative, files or ()):
             yield Finding(
@@ -282,8 +295,8 @@ def _mounts(name: str, body: Mapping[str, Any], source: str, files: Any) -> Iter
                 name,
                 f"{name} mounts ./{relative} writable at {target}, and that comes with the source: is it data, or a "
                 "file of the release?",
-                f"Add `:ro` to read each release's own ./{relative}, or keep data in a directory that is not part of "
-                "the source.",
+                f"To read each release's own ./{relative}: `service_mounts: {{{name}: {{{target}: read_only}}}}`, or "
+                "`:ro`. To go on with one that is written to, and begins as it comes: `data` instead of `read_only`.",
             )
 
 
@@ -322,17 +335,35 @@ def notes(model: Mapping[str, Any], name: str, body: Mapping[str, Any], role: st
                 f"Containers of other projects in the network {real_name(model, 'networks', key)} do not find {name} "
                 "by that name any more; they reach it at its published port.",
             )
-        if (((model.get("networks") or {}).get(key) or {}).get("driver") or "bridge") not in ("bridge", "overlay"):
+        network = (model.get("networks") or {}).get(key) or {}
+        if network.get("enable_ipv6"):
+            yield Finding(
+                "ipv6",
+                name,
+                f"{name} is in a network with IPv6 ({key}); a slot's own for its names has IPv4 only.",
+            )
+        if (network.get("driver") or "bridge") not in ("bridge", "overlay"):
             yield Finding(
                 "network_driver", name, f"{name} is in the network {key} with another driver; a bridge is added."
             )
-    if body.get("pre_stop"):
-        yield Finding("pre_stop", name, f"{name} has `pre_stop`, which Compose runs when a slot is stopped.")
+    for key, when in (("post_start", "started"), ("pre_stop", "stopped")):
+        if body.get(key):
+            yield Finding(key, name, f"{name} has `{key}`, which Compose runs (from 2.30 on) when a slot is {when}.")
     if role == "job" and body.get("ports"):
         yield Finding("job_ports", name, f"{name} runs once a release, and does not publish its ports while it does.")
     removed = [program for program in foreign(name, body) if program in HARMLESS]
     if removed:
         yield Finding("foreign_labels", name, f"{', '.join(removed)} will see a container of each slot of {name}.")
+
+
+def unknown_elements(model: Mapping[str, Any]) -> Iterator[Finding]:
+    """Top-level elements that nobody here knows: newer versions of Compose have new ones."""
+    for key, value in sorted(model.items()):
+        if key not in TOP and not key.startswith("x-") and value:
+            why, step = TOP_REFUSED.get(key, ("is not known here, so what it would do is not known either", ""))
+            yield Finding(
+                "unsupported_element", "", f"The compose file has `{key}`: it {why}.", step or f"Remove `{key}`."
+            )
 
 
 def clashes(names: Mapping[str, Any]) -> Iterator[Finding]:

@@ -22,6 +22,8 @@ ROLES = ("web", "worker", "scheduler", "job", "state")
 SLOTS = ("blue", "green")
 # What runs in a slot; jobs run once a release, state stays in the base project.
 SLOT_ROLES = ("web", "worker", "scheduler")
+# What a person can say of one mount (service_mounts), by its path in the container.
+MOUNTS = ("read_only", "shared", "fresh", "data")
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|h|m|s)")
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -88,6 +90,8 @@ class Member:
     outside_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     # Labels and variables that the user had taken away because other programs act on them.
     removed: tuple[str, ...] = ()
+    # What is declared of its mounts: path in the container -> one of MOUNTS.
+    mounts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def behind_edge(self) -> bool:
@@ -223,10 +227,11 @@ def networks_of(service: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {key: dict(options or {}) for key, options in sorted((service.get("networks") or {"default": None}).items())}
 
 
-def mounts_of(service: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The volumes and binds of a service in Compose's long form."""
+def mounts_of(service: Mapping[str, Any], declared: Mapping[str, str] | None = None) -> Iterator[dict[str, Any]]:
+    """The volumes and binds of a service in Compose's long form; read-only where that is *declared* of a path."""
     for mount in service.get("volumes") or []:
-        yield dict(mount)
+        only = {"read_only": True} if (declared or {}).get(str(mount.get("target"))) == "read_only" else {}
+        yield {**mount, **only}
 
 
 def repository(reference: str) -> str:

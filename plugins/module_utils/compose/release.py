@@ -147,7 +147,7 @@ def release_id(
 ) -> str:
     """Version and eight digits over everything that a release is: the same content has the same name."""
     parts = [asked["source_digest"], sorted(pins.items()), sorted((k, str(v)) for k, v in environment.items())]
-    parts += [settings.get(name) for name in ("compose_files", "profiles", "roles", "shared", "ready")]
+    parts += [settings.get(name) for name in ("compose_files", "profiles", "roles", "shared", "mounts", "ready")]
     digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:8]
     return f"{asked['version']}-{digest}"
 

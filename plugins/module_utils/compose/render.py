@@ -176,14 +176,16 @@ def job_model(
 
 def base_paths(model: Mapping[str, Any], understanding: Understanding, rendered: str) -> dict[str, bool]:
     """What has to be in the ``data`` directory, relative to it: path -> True when the first release's source has it for
-    a state service (copy it once), False when it is data that releases write (make a directory)."""
+    a state service or as the beginning of data (copy it once), False when releases write all of it (a directory)."""
     needed: dict[str, bool] = {}
     for name, body in services(model).items():
         state = understanding.services[name].role == "state"
-        for mount in mounts_of(body):
+        declared = understanding.services[name].mounts
+        for mount in mounts_of(body, declared):
             relative = inside(str(mount.get("source") or ""), rendered) if mount.get("type") == "bind" else None
             if relative is not None and (state or not mount.get("read_only")):
-                needed[relative] = needed.get(relative, False) or state
+                begins = state or declared.get(str(mount.get("target"))) == "data"
+                needed[relative] = needed.get(relative, False) or begins
         for kind in ("secrets", "configs"):
             for used in body.get(kind) or [] if state else []:
                 relative = inside(str((model[kind][used["source"]] or {}).get("file") or ""), rendered)
@@ -210,7 +212,7 @@ def _common(
     ours = {f"steady.{key}": value for key, value in {**labels, "compose_service": member.name}.items()}
     body["labels"] = {**(body.get("labels") or {}), **ours}
     mounts = []
-    for mount in mounts_of(body):
+    for mount in mounts_of(body, member.mounts):
         keeps = paths.source if mount.get("read_only") else paths.data
         mounts.append(_mount(mount, paths.rendered, keeps))
     _replace(body, "volumes", mounts)

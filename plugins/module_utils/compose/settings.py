@@ -22,6 +22,7 @@ from ..verify.fields import refuse
 from ..verify.settings import parse_proof, parse_watch
 from ..verify.smoke_data import SECRET_NAME, parse_smoke_tests, parse_version_endpoint
 from .edge_spec import is_network
+from .model import MOUNTS
 from .names import EDGE_IMAGE
 
 PREFIX = "service_"
@@ -235,6 +236,8 @@ _SERVICE = _text(SERVICE, "the name of a compose service", 63)
 _SERVICES = _list(_SERVICE)
 _WORD = _text(r"[A-Za-z0-9][A-Za-z0-9_.-]*", "a name", 63)
 
+_MOUNT = _choice(*MOUNTS)
+
 # Name: default (None: required), and what checks a value and returns it as the code reads it.
 SETTINGS: dict[str, tuple[Any, Check]] = {
     "name": (None, _name(NAME, "lower-case letters, digits and -, at most 31, a letter first")),
@@ -244,6 +247,7 @@ SETTINGS: dict[str, tuple[Any, Check]] = {
     "environment": ({}, _map(VARIABLE, "name of a variable", _value)),
     "roles": ({}, _map(SERVICE, "name of a compose service", _WORD)),
     "shared": ([], _SERVICES),
+    "mounts": ({}, _map(SERVICE, "name of a compose service", _map(r"/[!-~]*", "path in its container", _MOUNT))),
     "self_migrating": ([], _SERVICES),
     "labels": ({}, _map(r"[a-z0-9-]{1,63}", "name of a program", _choice("keep", "remove"))),
     "ready": ({}, _map(SERVICE, "name of a compose service", _ready)),

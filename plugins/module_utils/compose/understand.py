@@ -8,7 +8,6 @@ without a server."""
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -33,8 +32,6 @@ from .model import (
 )
 from .roles import derive, looks_like_scheduler, migrates
 
-_READY_KEYS = {"path", "port", "status", "timeout"}
-
 
 def understand(
     model: Mapping[str, Any],
@@ -45,10 +42,10 @@ def understand(
 ) -> Understanding:
     """What each service of *model* is, what cannot be done and what will be different.
 
-    *settings* are the target's (``roles``, ``shared``, ``ready``, ``self_migrating``, ``labels``, ``edge_tcp_ports``),
-    and ``source_files``: the files that come with a release, relative to its source. *source* is the directory that
-    the model was rendered in. *image_tests* are healthchecks of images, by service, where they are known. Never raises
-    for what the user wrote: everything is in ``refusals``.
+    *settings* are the target's, as ``settings.checked`` leaves them (``roles``, ``shared``, ``mounts``, ``ready``,
+    ``self_migrating``, ``labels``, ``edge_tcp_ports``), and ``source_files``: the files that come with a release,
+    relative to its source. *source* is the directory that the model was rendered in. *image_tests* are healthchecks of
+    images, by service, where they are known. Never raises for what the user wrote: everything is in ``refusals``.
     """
     bodies = services(model)
     refused = [*_check_settings(bodies, settings)]
@@ -67,6 +64,7 @@ def understand(
         if role == "web" and member.readiness.kind == "none":
             refused.append(_no_readiness(member, body))
     refused += limits.clashes(bodies)
+    refused += limits.unknown_elements(model)
     if not bodies:
         refused.append(Finding("no_services", "", "The compose file has no services.", "Check `service_profiles`."))
     return Understanding(str(model.get("name", "")), members, tuple(refused), tuple(notes))
@@ -91,7 +89,8 @@ def _member(
 ) -> Member:
     shared = name in (settings.get("shared") or ())
     slotted = role in SLOT_ROLES
-    reasons = tuple(limits.exclusive_because(name, body, role, shared, source)) if slotted else ()
+    mounts = dict((settings.get("mounts") or {}).get(name) or {})
+    reasons = tuple(limits.exclusive_because(body, role, shared, mounts, source)) if slotted else ()
     word = looks_like_scheduler(name, body)
     if role == "web" and word and name not in (settings.get("roles") or {}):
         reasons += (f'It publishes a port, but its name or command says "{word}": it may be a scheduler as well.',)
@@ -124,6 +123,7 @@ def _member(
             if is_external(model, "networks", key) and role != "state"
         },
         removed=tuple(removed),
+        mounts=mounts,
     )
 
 
@@ -145,15 +145,15 @@ def _readiness(
     name: str, body: Mapping[str, Any], role: str, settings: Mapping[str, Any], image_test: tuple[str, ...]
 ) -> Readiness:
     declared = (settings.get("ready") or {}).get(name)
-    if isinstance(declared, Mapping):
+    if declared is not None:
         ports = [int(port["target"]) for port in body.get("ports") or []]
         port = declared.get("port") or (ports[0] if len(set(ports)) == 1 else 0)
         return Readiness(
             "http" if declared.get("path") else "tcp",
-            timeout=_number(declared.get("timeout"), 5.0),
+            timeout=float(declared.get("timeout") or 5),
             path=str(declared.get("path") or ""),
-            port=int(_number(port, 0)),
-            status=int(_number(declared.get("status"), 200)),
+            port=int(port),
+            status=int(declared.get("status") or 200),
         )
     check = body.get("healthcheck") or {}
     test = check.get("test") or []
@@ -169,10 +169,6 @@ def _readiness(
         start_period=seconds(check.get("start_period")),
         retries=int(check.get("retries") or 3),
     )
-
-
-def _number(value: Any, default: float) -> float:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else default
 
 
 def _no_readiness(member: Member, body: Mapping[str, Any]) -> Finding:
@@ -197,7 +193,8 @@ def _own_notes(member: Member, body: Mapping[str, Any], settings: Mapping[str, A
             "exclusive",
             name,
             f"{name} cannot run twice: requests are held while it is switched. " + " ".join(member.exclusive_why),
-            f"If two may write there at once: `service_shared: [{name}]`.",
+            f"If two may write there at once: `service_shared: [{name}]`, or for one mount `service_mounts: "
+            f"{{{name}: {{PATH: shared}}}}`.",
         )
     writes = any(mount.get("type") == "volume" and not mount.get("read_only") for mount in mounts_of(body))
     if member.role == "worker" and writes and name not in (settings.get("roles") or {}):
@@ -219,7 +216,7 @@ def _own_notes(member: Member, body: Mapping[str, Any], settings: Mapping[str, A
 
 
 def _check_settings(bodies: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Finding]:
-    for field in ("roles", "shared", "ready", "self_migrating"):
+    for field in ("roles", "shared", "ready", "self_migrating", "mounts"):
         for name in settings.get(field) or ():
             if name not in bodies:
                 yield Finding(
@@ -249,33 +246,21 @@ def _check_settings(bodies: Mapping[str, Any], settings: Mapping[str, Any]) -> I
             yield Finding(
                 "unknown_label", "", f"service_labels says {action} for {program}.", "Say `keep` or `remove`."
             )
+    for name, declared in (settings.get("mounts") or {}).items():
+        there = {str(mount.get("target")) for mount in mounts_of(bodies.get(name) or {})}
+        for target in sorted(set(declared) - there) if name in bodies else ():
+            yield Finding(
+                "unknown_mount",
+                name,
+                f"service_mounts names {target}, where {name} mounts nothing.",
+                near(target, there),
+            )
     for name, declared in (settings.get("ready") or {}).items():
-        if name in bodies:
-            yield from _check_ready(str(name), bodies[name], declared)
-
-
-def _check_ready(name: str, body: Mapping[str, Any], declared: Any) -> Iterator[Finding]:
-    def wrong(what: str) -> Finding:
-        return Finding(
-            "bad_ready",
-            name,
-            f"service_ready of {name}: {what}.",
-            f"For example `service_ready: {{{name}: {{path: /health, port: 8000, status: 200, timeout: 5}}}}`.",
-        )
-
-    if not isinstance(declared, Mapping):
-        yield wrong("it is not a dictionary")
-        return
-    for key in sorted(set(map(str, declared)) - _READY_KEYS):
-        yield wrong(f"unknown key {key}. {near(key, _READY_KEYS)}")
-    path, port = declared.get("path"), declared.get("port")
-    if path is not None and not (isinstance(path, str) and re.match(r"^/[!-~]*$", path)):
-        yield wrong("path has to begin with / and have neither spaces nor other characters than ASCII")
-    targets = {entry.get("target") for entry in body.get("ports") or []}
-    if port is None and len(targets) != 1:
-        yield wrong("port is missing, and the service does not publish exactly one")
-    for key, top in (("port", 65535), ("status", 599), ("timeout", 3600)):
-        value = declared.get(key)
-        whole = isinstance(value, int) or (key == "timeout" and isinstance(value, float))
-        if value is not None and (isinstance(value, bool) or not whole or not 0 < value <= top):
-            yield wrong(f"{key} is {value!r}, not a number from 1 to {top}")
+        targets = {port.get("target") for port in (bodies.get(name) or {}).get("ports") or []}
+        if name in bodies and declared.get("port") is None and len(targets) != 1:
+            yield Finding(
+                "bad_ready",
+                name,
+                f"service_ready of {name}: port is missing, and the service does not publish exactly one.",
+                f"For example `service_ready: {{{name}: {{path: /health, port: 8000, status: 200, timeout: 5}}}}`.",
+            )
