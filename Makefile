@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV ANSIBLE_COLLECTIONS_PATH ANSIBLE_INVENTORY MAKEFLAGS
 
 # What `make test` runs, cheap things first.
-PARTS := lint units sanity importer lab meta integration molecule system matrix
+PARTS := lint docs units sanity importer lab meta integration molecule system matrix
 
 CHECKS := tests/checks
 TIMED = @NO_COLOR=1 COLUMNS=160 $(CHECKS)/timed $@
@@ -34,6 +34,9 @@ test: venv ## everything that CI runs, with a table of the times
 
 lint: venv ## ruff, mypy, yamllint, ansible-lint, changelog and documentation
 	$(TIMED) $(CHECKS)/lint
+
+docs: venv ## the documentation site, in .ansible/docs/build/html
+	$(TIMED) $(CHECKS)/docs
 
 units: venv ## unit tests, by ansible-test
 	$(TIMED) $(CHECKS)/ansible_test units units --local
