@@ -64,6 +64,11 @@ run:
     step:
       description: The step that it has begun last.
       type: str
+roles:
+  description: What each compose service of the live release is taken for, and why.
+  returned: always
+  type: dict
+  sample: {web: {role: web, why: It publishes a port.}}
 head:
   description: Number and hash of the ledger's last line.
   returned: always

@@ -36,6 +36,7 @@ x-app: &app
   environment: {{VERSION: "${{VERSION}}"}}
   volumes: ["./app.py:/app.py:ro"]
   restart: unless-stopped
+  stop_grace_period: 1s
 services:
   web:
     <<: *app
@@ -257,6 +258,78 @@ def test_what_cannot_be_switched_is_refused(tmp_path: Path) -> None:
     refused = Acting(hello).refused("apply_update", "1.0.0")
     assert refused.code == "udp_port" and "service_roles: {dns: worker}" in refused.next_step
     assert hello.snapshot() == before
+
+
+def test_an_image_is_built_once_and_pinned(tmp_path: Path) -> None:
+    name = "uc-build"
+    shop.provide_hello()
+    shop.remove(name)
+    hello = make(tmp_path, name, BUILT)
+    hello.write("source/Dockerfile", f"FROM {IMAGE}\nCOPY app.py /app.py\n")
+    hello.set(service_ready={"web": {"path": "/", "port": 8000}})
+    environment(hello)
+    acting = Acting(hello)
+    try:
+        first = acting.plan("apply_update", "1.0.0", stays=False)["plan"]["to"]["images"]
+        assert first["web"].startswith("sha256:") and first["worker"] == first["web"]
+        assert acting.done("apply_update", "1.0.0")["to"]["images"] == first, "it was built once"
+        (tmp_path / "source/app.py").write_text((tmp_path / "source/app.py").read_text() + "# changed\n")
+        assert acting.done("apply_update", "1.1.0")["to"]["images"] != first
+        assert ask(hello.port)["version"] == "1.1.0"
+        acting.done("retire")
+        acting.done("rollback")
+        assert ask(hello.port)["version"] == "1.0.0", "what was built is still here"
+        hello.write("source/Dockerfile", f"FROM {IMAGE}\nRUN exit 7\n")
+        refused = acting.refused("apply_update", "1.1.0")
+        assert refused.code == "build_failed" and "cannot be built: failed to solve" in refused.detail
+        hello.write("releases/1.1.0.yml", f'version: "1.1.0"\nimages: {{web: "{IMAGE}", worker: "{IMAGE}"}}\n')
+        assert acting.plan("apply_update", "1.1.0", stays=False)["plan"]["to"]["images"]["web"].startswith(IMAGE)
+    finally:
+        hello.remove()
+        docker("rmi", "--force", *docker("images", "--quiet", "uc-build-web"))
+
+
+BUILT = """\
+services:
+  web:
+    build: .
+    command: [python3, /app.py, "8000"]
+    environment: {VERSION: "${VERSION}"}
+    ports: ["127.0.0.1:${HELLO_PORT}:8000"]
+  worker:
+    image: uc-build-web
+    build: .
+    command: [python3, -c, "import time; time.sleep(10000)"]
+    stop_grace_period: 1s
+"""
+
+
+def test_workers_that_exclude_each_other_are_stopped_first(tmp_path: Path) -> None:
+    """A worker with a port of its own can only start where the old one has stopped, there and back."""
+    name = "uc-hands"
+    shop.provide_hello()
+    shop.remove(name)
+    port = free_port()
+    web = COMPOSE.partition("services:")[0] + "services:\n  web:\n    <<: *app\n"
+    web += '    command: [python3, /app.py, "8000"]\n    ports: ["127.0.0.1:${HELLO_PORT}:8000"]\n'
+    web += f'  mail:\n    <<: *app\n    command: [python3, /app.py, "2525"]\n    ports: ["127.0.0.1:{port}:2525"]\n'
+    hello = make(
+        tmp_path,
+        name,
+        web,
+        service_roles={"mail": "worker"},
+        service_ready={"web": {"path": "/"}, "mail": {"port": 2525}},
+    )
+    environment(hello)
+    acting = Acting(hello)
+    try:
+        for version in ("1.0.0", "1.1.0"):
+            acting.done("apply_update", version)
+            assert (ask(hello.port)["version"], ask(port)["version"]) == (version, version)
+        acting.done("rollback")
+        assert (ask(hello.port)["version"], ask(port)["version"]) == ("1.0.0", "1.0.0")
+    finally:
+        hello.remove()
 
 
 def test_the_recordings_are_what_compose_says() -> None:

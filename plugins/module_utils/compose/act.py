@@ -74,6 +74,11 @@ def act(
         request["stock"] = platform.stock() if request["runbook"] == "prune" else None
         plan, release = make_plan(observed, {**request, "settings_digest": platform.host.settings_digest})
         engine.same_plan(request["plan"], plan)
+        if request["runbook"] == "apply_update":
+            from .planning import headroom  # no other runbook needs it
+
+            gates += headroom(platform.host, observed, release, plan["steps"])
+            checks.gate(gates)
         if request["runbook"] != "recover" and any(step["do"] == "stage" for step in plan["steps"]):
             # before anything is held or stopped for a release whose images cannot be had any more
             platform.fetch(release, lambda text: journal.log("progress", text=text))

@@ -11,16 +11,23 @@ from typing import Any
 
 from ..errors import RunbookError, StepFailed
 from .host import Host, is_running, service_of
+from .model import repository
+from .roles import STATE_IMAGES
 
 ALEMBIC = "select string_agg(version_num, ',' order by version_num) from alembic_version"
+# The most there may be, those kept for superusers and for a role (since 16), and where each comes from.
 CONNECTIONS = (
-    "select count(*), current_setting('max_connections') from pg_stat_activity where backend_type = 'client backend'"
+    "select current_setting('max_connections'), current_setting('superuser_reserved_connections'), "
+    "coalesce(nullif(current_setting('reserved_connections', true), ''), '0'), "
+    "coalesce(string_agg(coalesce(host(client_addr), '-'), ' '), '') "
+    "from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()"
 )
 REMEMBERED = "base/schema.json"
 
 # The official image's own variables name user and database; what was declared comes first. The query is an argument
-# of the shell, never a part of its program.
+# of the shell, never a part of its program; and whatever it says, it changes nothing.
 _PSQL = (
+    'export PGOPTIONS="${PGOPTIONS:-} -c default_transaction_read_only=on -c statement_timeout=15s"; '
     "exec psql --no-psqlrc --no-password --tuples-only --no-align --field-separator=, "
     '--username "${2:-${POSTGRES_USER:-postgres}}" '
     '--dbname "${3:-${POSTGRES_DB:-${POSTGRES_USER:-postgres}}}" --command "$1"'
@@ -57,6 +64,19 @@ def last_known_schema(host: Host) -> tuple[str | None, str]:
         if not known:
             raise
         return str(known["revision"]), error.detail
+
+
+def is_postgresql(container: Mapping[str, Any]) -> bool:
+    """Whether a container is a PostgreSQL, as all images of it say."""
+    variables = container["Config"].get("Env") or []
+    image = repository(str(container["Config"].get("Image") or "")).rpartition("/")[2]
+    return image in STATE_IMAGES["PostgreSQL"].split() or any(one.startswith("PGDATA=") for one in variables)
+
+
+def connections(host: Host, declared: Mapping[str, Any]) -> tuple[int, int, list[str]]:
+    """The most connections of a database, those kept for others, and the address that each present one comes from."""
+    most, superusers, others, clients = str(ask(host, declared, CONNECTIONS) or "0,0,0,").split(",")
+    return int(most), int(superusers) + int(others), clients.split()
 
 
 def ask(host: Host, declared: Mapping[str, Any], query: str, missing_table_is_none: bool = False) -> str | None:

@@ -26,19 +26,31 @@ _DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 _ID = re.compile(r"^sha256:[0-9a-f]{64}$")
 
 
-def resolve(docker: Docker, model: Mapping[str, Any], names: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+def resolve(
+    docker: Docker,
+    model: Mapping[str, Any],
+    names: Iterable[str],
+    builders: Mapping[str, Callable[[], str]] | None = None,
+) -> tuple[dict[str, str], list[str]]:
     """Pins: compose service -> ``reference@sha256:…`` or, for an image that is only here, its id; and notes to show.
 
+    An image that no registry has is built by its builder, if there is one, and pinned by its id.
     Raise :class:`Refused` (``image_unavailable``) naming the image, its services and what the registry answered.
     """
     wanted = {name: unescape(image_of(model, name)) for name in sorted(names)}
     found: dict[str, str] = {}
     notes: list[str] = []
     silent: dict[str, CommandFailed] = {}
+    builders, written = builders or {}, {body.get("image") for body in services(model).values()}
     for image in sorted(set(wanted.values())):
         _checked(image, " of " + ", ".join(name for name, its in wanted.items() if its == image))
         if _DIGEST.search(image) or _ID.match(image):
             found[image] = image
+            continue
+        users = ", ".join(name for name, its in wanted.items() if its == image)
+        if image in builders and image not in written:  # Compose's own name for it: no registry's business
+            found[image] = builders[image]()
+            notes.append(f"The image of {users} was built here from the source, and is pinned by its id.")
             continue
         registry = registry_of(image)
         try:
@@ -48,8 +60,14 @@ def resolve(docker: Docker, model: Mapping[str, Any], names: Iterable[str]) -> t
         except CommandFailed as answer:
             if answer.code == "docker_slow":
                 silent[registry] = answer  # one that hangs is not waited for again
-            users = ", ".join(name for name, its in wanted.items() if its == image)
-            found[image] = _local(docker, image, users, answer, notes)
+            if image in builders:
+                found[image] = builders[image]()
+                notes.append(
+                    f"{image} was built here from the source, and is pinned by its id. The registry said: "
+                    f"{_sentence(answer)}"
+                )
+            else:
+                found[image] = _local(docker, image, users, answer, notes)
     return {name: found[image] for name, image in wanted.items()}, notes
 
 
@@ -63,7 +81,7 @@ def ensure_present(
     users: dict[str, list[str]] = {}
     for name, image in sorted(pins.items()):
         users.setdefault(image, []).append(name)
-    missing = [image for image in users if not _here(docker, image)]
+    missing = [image for image in users if not here(docker, image)]
     for number, image in enumerate(missing, 1):
         if _ID.match(image):
             raise _unavailable(image, ", ".join(users[image]), "it was only on this host, and is not here any more")
@@ -84,7 +102,7 @@ def image_tests(docker: Docker, pins: Mapping[str, str]) -> dict[str, tuple[str,
     """The healthchecks that images bring along, by compose service; only of images that are here."""
     found: dict[str, tuple[str, ...]] = {}
     for name, image in sorted(pins.items()):
-        check = ((_here(docker, image) or {}).get("Config") or {}).get("Healthcheck") or {}
+        check = ((here(docker, image) or {}).get("Config") or {}).get("Healthcheck") or {}
         if check.get("Test"):
             found[name] = tuple(check["Test"])
     return found
@@ -137,7 +155,7 @@ def _checked(reference: Any, users: str = "") -> str:
 
 def _local(docker: Docker, image: str, users: str, answer: CommandFailed, notes: list[str]) -> str:
     """The image as it is on this host, which is what ``docker compose up`` would have run."""
-    local = _here(docker, image)
+    local = here(docker, image)
     if not local:
         raise _unavailable(image, users, str(answer.last_seen or answer.detail))
     known = [one for one in local.get("RepoDigests") or [] if repository(one) == repository(image)]
@@ -146,7 +164,7 @@ def _local(docker: Docker, image: str, users: str, answer: CommandFailed, notes:
     return str(known[0] if known else local["Id"])
 
 
-def _here(docker: Docker, image: str) -> dict[str, Any] | None:
+def here(docker: Docker, image: str) -> dict[str, Any] | None:
     """An image of this host, as the engine describes it; None when it is not here."""
     status, found = docker.engine.json("GET", f"/images/{quote(_untagged(image), safe='/:@')}/json")
     return dict(found) if status == 200 else None

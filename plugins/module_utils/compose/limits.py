@@ -323,8 +323,6 @@ def notes(model: Mapping[str, Any], name: str, body: Mapping[str, Any], role: st
         yield Finding(
             "hostname", name, f"{name} is called {body['hostname']}-<slot> inside, as newer engines resolve host names."
         )
-    if body.get("build"):
-        yield Finding("build", name, f"{name} is not built on the host: a slot runs an image that was pinned before.")
     if body.get("pull_policy") not in (None, "", "missing", "if_not_present"):
         yield Finding("pull_policy", name, f"{name} has `pull_policy: {body['pull_policy']}`; slots run pinned images.")
     for key in networks_of(body):

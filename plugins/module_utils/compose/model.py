@@ -134,6 +134,14 @@ class Understanding:
             waiting = {name: needs for name, needs in waiting.items() if name not in wave}
         return result
 
+    def told(self) -> list[str]:
+        """What each service is taken for and why, a line each."""
+        return [
+            f"{name} is {member.role}: {member.why}"
+            + (f" Two never run at once: {' '.join(member.exclusive_why)}" if member.exclusive else "")
+            for name, member in sorted(self.services.items())
+        ]
+
     @property
     def exclusive(self) -> tuple[Member, ...]:
         """The members of a slot of which two may never run at once."""

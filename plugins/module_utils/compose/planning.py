@@ -22,7 +22,9 @@ from ..run.recover import ways
 from ..run.runbooks import make_plan
 from .act import refuse_dead_run
 from .archive import keep
+from .host import Host
 from .leftover import await_leftovers
+from .model import Understanding
 from .platform import ComposePlatform
 from .settings import checked
 
@@ -43,6 +45,8 @@ def plan_runbook(params: Mapping[str, Any], scratch: str, stays: bool) -> dict[s
     found = checks.go_no_go(observed, platform.host.settings, Ledger(files).last())
     seen = {"checks": found, "observed": told(observed), "options": options}
     if runbook == "preflight" and not params["release"]:
+        seen["checks"] = [*found, *headroom(platform.host, observed, None, [])]
+        checks.gate(seen["checks"])
         return seen
     checks.gate(found)
     release = None
@@ -55,6 +59,10 @@ def plan_runbook(params: Mapping[str, Any], scratch: str, stays: bool) -> dict[s
     request["stock"] = platform.stock() if runbook == "prune" else None
     request["settings_digest"] = platform.host.settings_digest
     plan, record = make_plan(observed, {**request, "runbook": "apply_update" if runbook == "preflight" else runbook})
+    if release:
+        room = headroom(platform.host, observed, release, plan["steps"])
+        seen["checks"] = [*found, *room]
+        checks.gate(room)
     approved = options.get("approved_plan")
     if approved and approved != plan["hash"]:
         raise Refused(
@@ -72,6 +80,15 @@ def plan_runbook(params: Mapping[str, Any], scratch: str, stays: bool) -> dict[s
     return {**seen, "plan": plan, "release": brief(record), "text": _text(plan, observed, request)}
 
 
+def headroom(
+    host: Host, observed: Observation, release: Release | None, steps: list[dict[str, Any]]
+) -> list[checks.Check]:
+    """What :mod:`headroom` says, with what service_mandatory_checks makes of it."""
+    from .headroom import checks as look
+
+    return checks.mandated(look(host, observed, release, steps), host.settings)
+
+
 def brief(record: Release) -> Release:
     """What may leave the host of a release's record: nothing that was read out of the user's files."""
     names = ("id", "version", "images", "commit", "source_digest", "type", "changes", "schema", "manifest", "roles")
@@ -81,6 +98,9 @@ def brief(record: Release) -> Release:
 def _text(plan: Plan, observed: Observation, request: Mapping[str, Any]) -> str:
     """The plan for people; for a recovery with what the other way would do."""
     text = describe_steps(plan)
+    known = (request["release"] or {}).get("understanding")
+    if known and plan["steps"]:
+        text += "".join(f"  = {line}\n" for line in Understanding.from_dict(known).told())
     if plan["runbook"] != "recover":
         return text
     away = "back" if plan["way"] == "finish" else "finish"

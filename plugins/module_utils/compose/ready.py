@@ -44,7 +44,8 @@ def look(docker: Docker, container: Mapping[str, Any], readiness: Readiness, net
             f"{name} {broken[1]}",
             code=broken[0],
             last_seen=last_words(docker, str(container["Id"])),
-            next_step="Read the last lines of its log; nothing was switched to it.",
+            next_step="Read the last lines of its log; nothing was switched to it."
+            + (" If it is meant to end by itself, it is a job (service_roles)." if broken[0] == "exited" else ""),
         )
     if container["State"]["Status"] != "running":
         return Look(False, f"{name} is {container['State']['Status']}")

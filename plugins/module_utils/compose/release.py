@@ -15,13 +15,17 @@ from ..errors import Refused
 from ..run.contract import Observation, Release
 from .archive import unpack
 from .base import has
+from .build import builders
 from .config import overlooked, source_files
 from .digest import changed
 from .edge_spec import PAGE_BYTES, EdgePort, EdgeSpec
+from .headroom import needs
+from .host import service_of
 from .images import apply_images, ensure_present, image_override, image_tests, resolve
 from .model import Understanding, services
 from .names import EDGE_IMAGE
 from .platform import ComposePlatform
+from .pools import pools_needed
 from .render import ANCHOR, Paths, base_model
 from .understand import near, understand
 
@@ -36,14 +40,21 @@ def new_release(platform: ComposePlatform, params: Mapping[str, Any], observed: 
     model = platform.host.render(source, settings, environment)
     unread = overlooked(source, settings["compose_files"])
     model = apply_images(model, asked.get("images") or {})
+    named = set(asked.get("images") or ())
     if asked.get("image"):
-        model = image_override(model, asked["image"], settings.get("roles"))
+        before, model = model, image_override(model, asked["image"], settings.get("roles"))
+        named |= {name for name, body in services(model).items() if body != services(before)[name]}
     settings = {**settings, "source_files": source_files(source)}
     understanding = understand(model, settings, source=source)
     if any(finding.code != "no_readiness" for finding in understanding.refusals):
         understanding.refuse()
-    wanted = [member.name for member in understanding.services.values() if member.role != "state"]
-    pins, notes = resolve(platform.host.docker, model, wanted)
+    states = {member.name for member in understanding.of_role("state")}
+    made_of = {"directory": source, "source_digest": asked["source_digest"], "environment": environment}
+    values = {**environment, **platform.host.secrets}
+    make = builders(platform.host.docker, model, named, states, made_of, values)
+    pins, notes = resolve(platform.host.docker, model, set(understanding.services) - states, make)
+    # Those that have containers keep their images; the others must not turn out to have none when they are started.
+    resolve(platform.host.docker, model, states - set(map(service_of, platform.host.base_containers())), make)
     mute = {finding.service: pins[finding.service] for finding in understanding.refusals}
     if mute:
         # An image may bring its own healthcheck, which only the image itself can tell; so it is pulled, in check mode
@@ -73,6 +84,8 @@ def new_release(platform: ComposePlatform, params: Mapping[str, Any], observed: 
         "jobs_done": [],
         "self_migrating": any(member.self_migrating for member in understanding.services.values()),
         "base": has(base),
+        "needs": needs(model, understanding),
+        "pools": pools_needed(model, understanding),
         "strategy": strategy(understanding, settings),
         "workers": bool(understanding.of_role("worker", "scheduler")),
         "roles": {name: member.role for name, member in understanding.services.items()},
@@ -147,7 +160,9 @@ def release_id(
 ) -> str:
     """Version and eight digits over everything that a release is: the same content has the same name."""
     parts = [asked["source_digest"], sorted(pins.items()), sorted((k, str(v)) for k, v in environment.items())]
-    parts += [settings.get(name) for name in ("compose_files", "profiles", "roles", "shared", "mounts", "ready")]
+    parts += [
+        settings.get(name) for name in ("compose_files", "profiles", "roles", "shared", "exclusive", "mounts", "ready")
+    ]
     digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:8]
     return f"{asked['version']}-{digest}"
 

@@ -64,7 +64,7 @@ def slot_model(
     """
     project = understanding.project
     members = {member.name: member for member in understanding.slot_members}
-    own = _own_networks(model, members)
+    own = own_networks(model, members)
     labels = {"service": service, "slot": slot, "release": release}
     rendered: dict[str, Any] = {}
     for name, member in members.items():
@@ -248,7 +248,7 @@ def _reroot(path: str, old: str, new: str) -> str:
     return escape(new.rstrip("/") if relative == "." else f"{new.rstrip('/')}/{relative}")
 
 
-def _own_networks(model: Mapping[str, Any], members: Mapping[str, Member]) -> set[str]:
+def own_networks(model: Mapping[str, Any], members: Mapping[str, Member]) -> set[str]:
     """The user's networks that a slot has a twin of, for the names of its services.
 
     Only where names are needed: networks that several services of the slot are in, and one for each service. So the
@@ -266,11 +266,15 @@ def _own_networks(model: Mapping[str, Any], members: Mapping[str, Member]) -> se
     return own
 
 
+def own_network_name(project: str, slot: str, key: str) -> str:
+    """A name is looked up in the alphabetically first network that has it, and the default route goes there too. "0-"
+    sorts before anything a user has, so that `backend` is this slot's even while the base project still has one."""
+    return f"0-{project}-{slot}-{key}"
+
+
 def _own_network(model: Mapping[str, Any], key: str, project: str, slot: str) -> dict[str, Any]:
     theirs = (model.get("networks") or {}).get(key) or {}
-    # A name is looked up in the alphabetically first network that has it, and the default route goes there too. "0-"
-    # sorts before anything a user has, so that `backend` is this slot's even while the base project still has one.
-    own: dict[str, Any] = {"name": f"0-{project}-{slot}-{key}"}
+    own: dict[str, Any] = {"name": own_network_name(project, slot, key)}
     if theirs.get("internal"):
         own["internal"] = True
     options = {

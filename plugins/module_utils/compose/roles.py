@@ -62,6 +62,7 @@ MIGRATES = re.compile(
     r"flyway\b.*\bmigrate|dbmate\s+(?:up|migrate)|goose\b.*\bup\b|typeorm\b.*migration:run|ecto\.migrate",
 )
 _WORD = re.compile(r"[A-Za-z0-9_]+")
+_THEN = re.compile(r"&&|;|\|\||\bexec\b")
 
 
 def derive(model: Mapping[str, Any], declared: Mapping[str, str]) -> dict[str, tuple[str, str]]:
@@ -120,10 +121,18 @@ def _by_itself(model: Mapping[str, Any], name: str) -> tuple[str, str] | None:
             return "job", f"{other} waits for it to complete successfully."
     if body.get("ports"):
         return "web", "It publishes a port."
+    if _only_migrates(body):
+        return "job", "Its command migrates a database and does nothing after that, and it is not restarted."
     word = looks_like_scheduler(name, body)
     if word:
         return "scheduler", f'Its name or command says "{word}", and two schedulers would do everything twice.'
     return None
+
+
+def _only_migrates(body: Mapping[str, Any]) -> bool:
+    last = _THEN.split(command_line(body).strip().rstrip("'\""))[-1]
+    policy = ((body.get("deploy") or {}).get("restart_policy") or {}).get("condition") or body.get("restart") or "no"
+    return bool(MIGRATES.search(last)) and str(policy).partition(":")[0] in ("no", "none", "on-failure")
 
 
 def _state_kind(model: Mapping[str, Any], name: str, body: Mapping[str, Any]) -> str:

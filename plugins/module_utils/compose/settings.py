@@ -247,6 +247,7 @@ SETTINGS: dict[str, tuple[Any, Check]] = {
     "environment": ({}, _map(VARIABLE, "name of a variable", _value)),
     "roles": ({}, _map(SERVICE, "name of a compose service", _WORD)),
     "shared": ([], _SERVICES),
+    "exclusive": ([], _SERVICES),
     "mounts": ({}, _map(SERVICE, "name of a compose service", _map(r"/[!-~]*", "path in its container", _MOUNT))),
     "self_migrating": ([], _SERVICES),
     "labels": ({}, _map(r"[a-z0-9-]{1,63}", "name of a program", _choice("keep", "remove"))),

@@ -80,29 +80,43 @@ def start(host: Host, slot: str, release: Release, services: list[str], progress
 
 
 def handover(host: Host, slot: str, progress: Progress) -> Evidence:
-    """Workers: the new ones start, then the old ones stop. Schedulers, of which two must never run: the reverse."""
-    changed = False
-    for role, first in (("worker", "start"), ("scheduler", "stop")):
-        for action in (first, "stop" if first == "start" else "start"):
-            where = slot if action == "start" else other(slot)
-            changed = _hand(host, where, role, action, progress) or changed
+    """Workers: the new ones start, then the old ones stop. Those of which two must never run, as schedulers: the
+    reverse."""
+    beside = other(slot)
+    old, new = _hands(host, beside), _hands(host, slot)
+    alone = {name for hands in (old, new) for name, exclusive in hands.items() if exclusive}
+    changed = _stop(host, beside, alone & set(old))
+    changed = _start(host, slot, alone & set(new), progress) or changed
+    changed = _start(host, slot, set(new) - alone, progress) or changed
+    changed = _stop(host, beside, set(old) - alone) or changed
     return {"changed": changed, "say": f"workers run in {slot}" if changed else ""}
 
 
-def _hand(host: Host, slot: str, role: str, action: str, progress: Progress) -> bool:
+def _hands(host: Host, slot: str) -> dict[str, bool]:
+    """The workers and schedulers of a slot, and whether another may not run beside each."""
     release = host.release(host.slot(slot).get("release") or "")
-    wanted = sorted(name for name, its in release["roles"].items() if its == role) if release else []
-    if not wanted or release is None:
+    members = Understanding.from_dict(release["understanding"]).of_role("worker", "scheduler") if release else ()
+    return {member.name: member.exclusive for member in members}
+
+
+def _up(host: Host, slot: str) -> set[str]:
+    return {service_of(c) for c in host.slot_containers(slot) if is_running(c)}
+
+
+def _start(host: Host, slot: str, names: set[str], progress: Progress) -> bool:
+    release = host.release(host.slot(slot).get("release") or "")
+    if not names or release is None:
         return False
-    up = {service_of(c) for c in host.slot_containers(slot) if is_running(c)}
-    if action == "start":
-        start(host, slot, release, wanted, progress)
-        return not up.issuperset(wanted)
-    if not up.isdisjoint(wanted):
-        names = [f"{name}-{slot}" for name in wanted]
-        host.compose(host.slot_project(slot), f"slots/{slot}/compose.json", "stop", *names, timeout=300)
-        return True
-    return False
+    up = _up(host, slot)
+    start(host, slot, release, sorted(names), progress)
+    return not up.issuperset(names)
+
+
+def _stop(host: Host, slot: str, names: set[str]) -> bool:
+    if up := names & _up(host, slot):
+        words = [f"{name}-{slot}" for name in sorted(names)]
+        host.compose(host.slot_project(slot), f"slots/{slot}/compose.json", "stop", *words, timeout=300)
+    return bool(up)
 
 
 def halt(host: Host, slot: str) -> Evidence:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import StepFailed
-from ..run.contract import Observation
+from ..run.contract import Observation, Release
 from ..run.journal import present
 from ..run.ledger import Ledger
 from ..run.verification import check_release
@@ -37,7 +37,8 @@ def status(params: Mapping[str, Any]) -> dict[str, Any]:
         "observed": told(observed),
         "run": run,
         "head": head,
-        "text": "\n".join(_lines(host.service, observed, run, head, host.clock.now())) + "\n",
+        "roles": _roles(record),
+        "text": "\n".join(_lines(host.service, observed, run, head, host.clock.now(), _roles(record))) + "\n",
     }
 
 
@@ -65,6 +66,12 @@ def verified(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     return results
 
 
+def _roles(record: Release | None) -> dict[str, dict[str, str]]:
+    """What each compose service of the live release is taken for, and why."""
+    members = ((record or {}).get("understanding") or {}).get("services") or {}
+    return {name: {"role": member["role"], "why": member["why"]} for name, member in sorted(members.items())}
+
+
 def _run(platform: ComposePlatform) -> dict[str, Any]:
     files, clock = platform.host.files, platform.host.clock
     held, journal = present(files, clock)
@@ -85,7 +92,12 @@ def _run(platform: ComposePlatform) -> dict[str, Any]:
 
 
 def _lines(
-    service: str, observed: Observation, run: Mapping[str, Any], head: Mapping[str, Any], now: float
+    service: str,
+    observed: Observation,
+    run: Mapping[str, Any],
+    head: Mapping[str, Any],
+    now: float,
+    roles: Mapping[str, Mapping[str, str]],
 ) -> list[str]:
     releases = observed["releases"]
     lines = [
@@ -108,6 +120,7 @@ def _lines(
         since = record.get("live_since")
         told = f"live since {_time(since)}" if since else "never live"
         lines.append(f"  release {record['version']} ({record['id']}), {told}")
+    lines += [f"  {name} is {one['role']}: {one['why']}" for name, one in roles.items()]
     lines += [f"  drift: {sentence}" for sentence in observed["drift"]]
     if run:
         verb = "is at work" if run["state"] == "live" else "DIED; run recover.yml"

@@ -42,10 +42,11 @@ def understand(
 ) -> Understanding:
     """What each service of *model* is, what cannot be done and what will be different.
 
-    *settings* are the target's, as ``settings.checked`` leaves them (``roles``, ``shared``, ``mounts``, ``ready``,
-    ``self_migrating``, ``labels``, ``edge_tcp_ports``), and ``source_files``: the files that come with a release,
-    relative to its source. *source* is the directory that the model was rendered in. *image_tests* are healthchecks of
-    images, by service, where they are known. Never raises for what the user wrote: everything is in ``refusals``.
+    *settings* are the target's, as ``settings.checked`` leaves them (``roles``, ``shared``, ``exclusive``, ``mounts``,
+    ``ready``, ``self_migrating``, ``labels``, ``edge_tcp_ports``), and ``source_files``: the files that come with a
+    release, relative to its source. *source* is the directory that the model was rendered in. *image_tests* are
+    healthchecks of images, by service, where they are known. Never raises for what the user wrote: everything is in
+    ``refusals``.
     """
     bodies = services(model)
     refused = [*_check_settings(bodies, settings)]
@@ -91,6 +92,8 @@ def _member(
     slotted = role in SLOT_ROLES
     mounts = dict((settings.get("mounts") or {}).get(name) or {})
     reasons = tuple(limits.exclusive_because(body, role, shared, mounts, source)) if slotted else ()
+    if slotted and name in (settings.get("exclusive") or ()):
+        reasons += ("It is declared in service_exclusive.",)
     word = looks_like_scheduler(name, body)
     if role == "web" and word and name not in (settings.get("roles") or {}):
         reasons += (f'It publishes a port, but its name or command says "{word}": it may be a scheduler as well.',)
@@ -216,7 +219,7 @@ def _own_notes(member: Member, body: Mapping[str, Any], settings: Mapping[str, A
 
 
 def _check_settings(bodies: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Finding]:
-    for field in ("roles", "shared", "ready", "self_migrating", "mounts"):
+    for field in ("roles", "shared", "exclusive", "ready", "self_migrating", "mounts"):
         for name in settings.get(field) or ():
             if name not in bodies:
                 yield Finding(
