@@ -31,7 +31,7 @@ options:
     description: What is planned. V(preflight) only lists the reasons of go and no-go.
     type: str
     required: true
-    choices: [apply_update, blue_green_switch, maintenance, preflight, prune, recover, retire, rollback]
+    choices: [apply_update, blue_green_switch, maintenance, preflight, prune, recover, retire, rollback, set_env]
   release:
     description:
       - The new release, as the controller resolved it. C(release.version), C(release.images),
@@ -170,6 +170,7 @@ def main() -> None:
                     "recover",
                     "retire",
                     "rollback",
+                    "set_env",
                 ],
             },
             "release": {"type": "dict"},

@@ -34,7 +34,7 @@ options:
     description: The runbook that was planned.
     type: str
     required: true
-    choices: [apply_update, blue_green_switch, maintenance, prune, recover, retire, rollback]
+    choices: [apply_update, blue_green_switch, maintenance, prune, recover, retire, rollback, set_env]
   run:
     description: The id of the run, chosen by the controller.
     type: str
@@ -179,6 +179,7 @@ def main() -> None:
                     "recover",
                     "retire",
                     "rollback",
+                    "set_env",
                 ],
             },
             "run": {"type": "str", "required": True},

@@ -29,7 +29,7 @@ options:
     description: What is planned.
     type: str
     required: true
-    choices: [apply_update, blue_green_switch, maintenance, preflight, prune, recover, retire, rollback]
+    choices: [apply_update, blue_green_switch, maintenance, preflight, prune, recover, retire, rollback, set_env]
   platform:
     description: Which adapter serves the target.
     type: str

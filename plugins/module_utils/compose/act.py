@@ -58,7 +58,7 @@ def act(
     journal = Journal(files, request["run"], clock, platform.host.mask)
     lock = HostLock(files, clock)
     try:
-        if request["runbook"] == "apply_update":
+        if request["runbook"] in ("apply_update", "set_env"):
             request["release"] = planned_release(files)
             platform.fetch(request["release"], lambda text: journal.log("progress", text=text))
         lock.acquire({"run": request["run"], "runbook": request["runbook"], "since": clock.now()})

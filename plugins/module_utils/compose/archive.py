@@ -48,14 +48,17 @@ def _refused(problem: str) -> Refused:
     )
 
 
-def keep(files: Files, archive: str, release: Release) -> None:
+def keep(files: Files, archive: str | None, release: Release) -> None:
     """Keep source and record of a planned release for the act; what an earlier plan left there goes.
+
+    Without an archive it has the source of a release that is here.
 
     The record stays on the host because what it was understood from can contain secrets (a healthcheck's words).
     """
     files.remove("incoming")
-    with open(archive, "rb") as stream:
-        files.write(f"incoming/{release['source_digest']}.tar", stream.read())
+    if archive:
+        with open(archive, "rb") as stream:
+            files.write(f"incoming/{release['source_digest']}.tar", stream.read())
     files.write_json("incoming/release.json", release)
 
 

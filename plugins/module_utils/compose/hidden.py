@@ -34,6 +34,15 @@ def values_to_hide(model: Mapping[str, Any]) -> set[str]:
     return {value for value in _values(model) if len(value) >= SHORTEST and value not in public}
 
 
+def has_name_of_secret(name: str) -> bool:
+    return bool(_NAME.search(name)) and not _ABOUT.search(name)
+
+
+def is_secret(name: str, value: str) -> bool:
+    """Whether a variable would be hidden if it were one of a container's."""
+    return has_name_of_secret(name) or bool(_IN_URL.search(value))
+
+
 def _values(model: Mapping[str, Any]) -> Iterator[str]:
     for body in services(model).values():
         for name, raw in (body.get("environment") or {}).items():
@@ -41,7 +50,7 @@ def _values(model: Mapping[str, Any]) -> Iterator[str]:
             for password in _IN_URL.findall(value):
                 yield password
                 yield unquote(password)
-            if _NAME.search(name) and not _ABOUT.search(name) and not value.startswith("/") and "://" not in value:
+            if has_name_of_secret(name) and not value.startswith("/") and "://" not in value:
                 yield value
     for body in (model.get("secrets") or {}).values():
         if body.get("content"):

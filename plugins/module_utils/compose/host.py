@@ -9,19 +9,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..run.clock import Clock
 from ..run.contract import SLOTS, Release
 from ..run.files import Files
+from ..run.overlay import Entry, value_of
 from ..verify.mask import Mask
 from .cli import compose
 from .config import render_source
 from .docker import Docker, output
 from .hidden import values_to_hide
-from .model import Model
+from .model import Model, escape, services
 from .names import LABEL
 from .render import Paths
 
@@ -70,7 +71,7 @@ class Host:
             self.docker,
             *("--file", self.files.path(file) if isinstance(file, str) else "-", *words),
             project=project,
-            variables={**release["environment"], **self.secrets} if release else {},
+            variables=self.variables(release["environment"], release["render"].get("overlay") or []) if release else {},
             env_files=[dotenv] if os.path.isfile(dotenv) else [],
             stdin=None if isinstance(file, str) else json.dumps(file),
             timeout=timeout,
@@ -103,16 +104,25 @@ class Host:
 
     def render(self, directory: str, rules: Mapping[str, Any], environment: Mapping[str, str]) -> Model:
         """The user's compose file in *directory* as Compose understands it, images and all."""
+        overlay = rules.get("overlay") or []
         model = render_source(
             self.docker,
             directory,
             rules["compose_files"],
             rules["profiles"],
             self.project,
-            {**environment, **self.secrets},
+            self.variables(environment, overlay),
         )
+        for entry in overlay:
+            if entry["service"] in services(model):
+                _overlay(services(model)[entry["service"]], entry["name"], value_of(entry, self.secrets))
         self._hide(model)
         return model
+
+    def variables(self, environment: Mapping[str, str], overlay: Iterable[Entry]) -> dict[str, str]:
+        """What Compose interpolates with."""
+        values = {one["name"]: value_of(one, self.secrets) for one in overlay if not one["service"]}
+        return {**environment, **self.secrets, **{name: value for name, value in values.items() if value is not None}}
 
     def hide_kept(self) -> None:
         """Hide what the releases that are here have of secrets, as their containers may tell it."""
@@ -137,6 +147,12 @@ class Host:
 
     def save_slot(self, slot: str, record: Mapping[str, Any]) -> None:
         self.files.write_json(f"slots/{slot}/slot.json", dict(record))
+
+
+def _overlay(body: dict[str, Any], name: str, value: str | None) -> None:
+    """Set one variable of a compose service, or take it away."""
+    variables = {key: text for key, text in (body.get("environment") or {}).items() if key != name}
+    body["environment"] = variables if value is None else {**variables, name: escape(value)}
 
 
 def service_of(container: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from ..run.files import Files
 from ..run.journal import Journal, not_written, present, unfinished
 from ..run.ledger import Ledger
 from ..run.lock import busy
+from ..run.overlay import overlay_of
 from ..run.plan import Plan, describe_steps
 from ..run.recover import ways
 from ..run.runbooks import make_plan
@@ -54,6 +55,10 @@ def plan_runbook(params: Mapping[str, Any], scratch: str, stays: bool) -> dict[s
         from .release import new_release  # a rollback does without the half of our code that this needs
 
         release = new_release(platform, params, observed, scratch)
+    if runbook == "set_env":
+        from .release import changed_release
+
+        release = changed_release(platform, options, observed)
     request = {"runbook": runbook, "service": platform.host.service, "release": release, "options": options}
     request["dead"] = dead.intent() if dead else None
     request["stock"] = platform.stock() if runbook == "prune" else None
@@ -92,7 +97,8 @@ def headroom(
 def brief(record: Release) -> Release:
     """What may leave the host of a release's record: nothing that was read out of the user's files."""
     names = ("id", "version", "images", "commit", "source_digest", "type", "changes", "schema", "manifest", "roles")
-    return {name: record.get(name) for name in (*names, "strategy", "previous", "live_since")}
+    told = {name: record.get(name) for name in (*names, "strategy", "previous", "live_since")}
+    return {**told, "overlay": overlay_of(record)}
 
 
 def _text(plan: Plan, observed: Observation, request: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,15 +65,18 @@ class ComposePlatform:
         """Unpack the source that the plan left in ``incoming``; at once, so a kill leaves all of it or nothing."""
         files, where = self.host.files, f"releases/{release['id']}"
         if not files.exists(f"{where}/source"):
-            archive = f"incoming/{release['source_digest']}.tar"
-            if not files.exists(archive):
+            archive, same = f"incoming/{release['source_digest']}.tar", f"releases/{release.get('source_of')}/source"
+            if not files.exists(archive) and not files.exists(same):
                 raise StepFailed(
                     f"the source of {release['version']} is not on the host any more",
                     code="source_missing",
                     next_step="Run the same command again: the plan brings it.",
                 )
             with files.made(f"{where}/source") as new:
-                unpack(files.path(archive), new)
+                if files.exists(archive):
+                    unpack(files.path(archive), new)
+                else:
+                    shutil.copytree(files.path(same), new, symlinks=True, dirs_exist_ok=True)
         known = self.host.release(release["id"]) or {}
         kept: Release = {name: known[name] for name in ("jobs_done", "previous", "live_since") if name in known}
         self.host.save_release({**release, **kept})

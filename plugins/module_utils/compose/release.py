@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import Refused
 from ..run.contract import Observation, Release
+from ..run.overlay import Overlay, change, lost, overlay_of, told
 from .archive import unpack
 from .base import has
 from .build import builders
@@ -21,6 +22,7 @@ from .digest import changed
 from .edge_spec import PAGE_BYTES, EdgePort, EdgeSpec
 from .headroom import needs
 from .host import service_of
+from .hidden import is_secret
 from .images import apply_images, ensure_present, image_override, image_tests, resolve
 from .model import Understanding, services
 from .names import EDGE_IMAGE
@@ -31,12 +33,97 @@ from .understand import near, understand
 
 
 def new_release(platform: ComposePlatform, params: Mapping[str, Any], observed: Observation, scratch: str) -> Release:
-    """Unpack and render the source, understand it, pin its images: the record of a new release."""
+    """Unpack and render the source, understand it, pin its images: the record of a new release.
+
+    What set_env changed in the release that serves is changed in this one too.
+    """
     settings, asked = platform.host.settings, params["release"]
     source = os.path.join(scratch, "source")
     unpack(params["archive"], source)
     environment = {**(settings.get("environment") or {}), **((asked.get("manifest") or {}).get("environment") or {})}
     environment.setdefault("VERSION", asked["version"] or "")
+    live = _live(observed)
+    return _record(platform, asked, source, settings, environment, overlay_of(live), observed)
+
+
+def changed_release(platform: ComposePlatform, options: Mapping[str, Any], observed: Observation) -> Release:
+    """The release that serves with one variable changed: same source, images, interpolation and manifest."""
+    live, host = _live(observed), platform.host
+    if not live or not host.files.exists(f"releases/{live['id']}/source"):
+        raise Refused(
+            f"the source of {live['version']} is lost" if live else "no release serves here",
+            code="source_missing" if live else "nothing_live",
+            next_step="Apply an update first (apply_update.yml).",
+        )
+    before = overlay_of(live)
+    overlay = change(before, options, host.secrets)
+    asked = {name: live.get(name) for name in ("version", "images", "manifest", "commit", "source_digest")}
+    rules, source = {**host.settings, **live["render"]}, host.paths(live["id"]).source
+    was = host.render(source, rules, live["environment"])
+    _check_change(overlay, before, was, live["roles"])
+    now = host.render(source, {**rules, "overlay": overlay}, live["environment"])
+    differences = changed(was, now)
+    touched = [line for line in differences if live["roles"].get(line.partition(":")[0]) != "state"]
+    if not touched and overlay != before:
+        raise Refused(
+            f"nothing would change: {_asked(options)} is so already, or nothing in the compose file reads it",
+            code="nothing_to_change",
+            next_step="For a variable of its containers that the compose file does not mention, name the service: "
+            "-e service=NAME.",
+        )
+    record = _record(platform, asked, source, rules, live["environment"], overlay, observed)
+    said = [f"set: {one}" for one in lost(overlay, before)] + [f"no longer: {one}" for one in lost(before, overlay)]
+    return {
+        **record,
+        "source_of": live["id"],
+        "changes": said,
+        "jobs": [],  # the same images have done them
+        "jobs_done": live.get("jobs_done") or [],
+        "notes": [*said, *touched, *record["notes"]],
+    }
+
+
+def _live(observed: Observation) -> Release | None:
+    live = observed["live"]
+    record: Release | None = observed["releases"].get(observed["slots"][live]["release"] or "") if live else None
+    return record
+
+
+def _asked(options: Mapping[str, Any]) -> str:
+    return f"{options['variable']} of {options['service']}" if options.get("service") else str(options["variable"])
+
+
+def _check_change(overlay: Overlay, before: Overlay, model: Mapping[str, Any], roles: Mapping[str, str]) -> None:
+    for entry in (one for one in overlay if one not in before):
+        service, value = entry["service"], str(entry.get("value") or "")
+        if service and service not in roles:
+            raise Refused(
+                f"there is no service {service}", code="unknown_service", next_step=near(service, services(model))
+            )
+        if service and roles[service] == "state":
+            raise Refused(
+                f"{service} is a state service, which no release touches",
+                code="state_service",
+                next_step="Change it in your compose file, and start it again yourself when that suits its data.",
+            )
+        if value and is_secret(entry["name"], value):
+            raise Refused(
+                f"{entry['name']} has the name of a secret, or its value holds a password",
+                code="secret_value",
+                next_step="Put the value into service_secrets, and name it there: -e secret=NAME.",
+            )
+
+
+def _record(
+    platform: ComposePlatform,
+    asked: Mapping[str, Any],
+    source: str,
+    settings: Mapping[str, Any],
+    environment: dict[str, Any],
+    overlay: Overlay,
+    observed: Observation,
+) -> Release:
+    settings = {**settings, "overlay": overlay}
     model = platform.host.render(source, settings, environment)
     unread = overlooked(source, settings["compose_files"])
     model = apply_images(model, asked.get("images") or {})
@@ -91,11 +178,17 @@ def new_release(platform: ComposePlatform, params: Mapping[str, Any], observed: 
         "roles": {name: member.role for name, member in understanding.services.items()},
         "replicas": {member.name: member.replicas for member in understanding.of_role("web")},
         "environment": environment,
-        "render": {name: settings[name] for name in ("compose_files", "profiles", "ready")},
+        "render": {name: settings[name] for name in ("compose_files", "profiles", "ready", "overlay")},
         "understanding": understanding.as_dict(),
         "notes": [
             *(finding.detail for finding in understanding.notes),
             *(f"{name} is not read, as service_compose_files does not name it." for name in unread),
+            *(f"{told(entry)}, as set_env set it." for entry in overlay if entry in overlay_of(_live(observed))),
+            *(
+                f"{told(entry)} is kept for nothing: there is no service {entry['service']}."
+                for entry in overlay
+                if entry["service"] and entry["service"] not in services(model)
+            ),
             *notes,
         ],
         "previous": None,
@@ -163,6 +256,7 @@ def release_id(
     parts += [
         settings.get(name) for name in ("compose_files", "profiles", "roles", "shared", "exclusive", "mounts", "ready")
     ]
+    parts += [settings["overlay"]] if settings.get("overlay") else []
     digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:8]
     return f"{asked['version']}-{digest}"
 

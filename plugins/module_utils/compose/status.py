@@ -14,6 +14,8 @@ from ..errors import StepFailed
 from ..run.contract import Observation, Release
 from ..run.journal import present
 from ..run.ledger import Ledger
+from ..run.overlay import Overlay, overlay_of
+from ..run.overlay import told as told_entry
 from ..run.verification import check_release
 from ..verify.smoke import check_log_errors
 from .planning import brief, told
@@ -121,11 +123,17 @@ def _lines(
         told = f"live since {_time(since)}" if since else "never live"
         lines.append(f"  release {record['version']} ({record['id']}), {told}")
     lines += [f"  {name} is {one['role']}: {one['why']}" for name, one in roles.items()]
+    lines += [f"  set by set_env: {told_entry(one)}" for one in _overlay(observed)]
     lines += [f"  drift: {sentence}" for sentence in observed["drift"]]
     if run:
         verb = "is at work" if run["state"] == "live" else "DIED; run recover.yml"
         lines.append(f"  run {run['run']} ({run['runbook']}) {verb}: {run['step']}")
     return [*lines, f"  ledger: {head['seq']} entries, head {head['hash'][:16]}"]
+
+
+def _overlay(observed: Observation) -> Overlay:
+    live = observed["live"]
+    return overlay_of(observed["releases"].get(observed["slots"][live]["release"] or "")) if live else []
 
 
 def _time(seconds: float) -> str:

@@ -25,6 +25,7 @@ NOUNS = {
     "recover": "the recovery of {}",
     "retire": "the clearing up beside {}",
     "maintenance": "maintenance of {}",
+    "set_env": "the change of the environment of {}",
     "prune": "clearing up beside {}",
 }
 WORDS = {"no": "No", "little": "Perhaps", "yes": "Yes", "unknown": "Not known"}
@@ -85,6 +86,8 @@ def _done(facts: Facts, old: str, new: str) -> str:
     if facts["runbook"] == "recover":
         ended = f"undone; {old} serves" if facts["way"] == "back" else f"finished; {new} serves"
         return f"a run that had died was {ended}"
+    if facts["runbook"] == "set_env":
+        return f"the environment of {new} was changed ({'; '.join(facts['changes'])})"
     if not facts["from"]:
         return f"{new} serves; it is the first release here"
     return f"went back from {old} to {new}" if facts["runbook"] == "rollback" else f"{new} replaced {old}"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import Refused
-from . import in_place, recover
+from . import in_place, overlay, recover
 from . import plan as plans
 from .contract import Observation, Release
 from .manifest import check_type
@@ -35,6 +35,10 @@ def make_plan(observed: Observation, request: Request) -> tuple[plans.Plan, Rele
         _check_type(observed, release)
         slot, steps, notes = plans.apply_update(observed, release, accept_one_way=bool(options.get("accept_one_way")))
         notes = [*release.get("notes", []), *notes]
+    elif runbook == "set_env":
+        release = dict(request["release"])
+        slot, steps, notes = plans.apply_update(observed, release)
+        notes = [*release["notes"], *notes]
     elif runbook == "rollback":
         release = plans.choose_rollback(observed, options.get("release"))
         slot, steps, notes = plans.rollback(observed, release)
@@ -55,9 +59,21 @@ def make_plan(observed: Observation, request: Request) -> tuple[plans.Plan, Rele
         back = []  # what is gone is gone
     else:
         raise Refused(f"{runbook} is no runbook that plans", code="unknown_runbook", next_step="See README's table.")
+    if runbook in ("rollback", "blue_green_switch"):
+        notes = [*notes, *_unset(observed, release)]
     if runbook != "maintenance" and observed["traffic"].get("maintenance"):
         notes = [*notes, MAINTAINED]
     return plans.assemble(runbook, observed, release, slot, steps, notes=notes, back=back, **common), release
+
+
+def _unset(observed: Observation, release: Release) -> list[str]:
+    """What set_env set in the release that serves and this one does not have: later updates begin without it."""
+    live = observed["live"]
+    current = observed["releases"].get(observed["slots"][live]["release"] or "") if live else None
+    return [
+        f"{one} was set by set_env; {release['version']} in the other slot and updates after it do not have it."
+        for one in overlay.lost(overlay.overlay_of(current), overlay.overlay_of(release))
+    ]
 
 
 def _switched(state: Any) -> bool:

@@ -71,6 +71,11 @@ VARIABLES: dict[str, Variable] = {
         "true to accept a database change that the live release cannot live with", "true", kind="boolean"
     ),
     "direction": Variable("auto, finish or back: where a dead run is taken", "back", r"auto|finish|back"),
+    "variable": Variable("the name of one environment variable", "LOG_LEVEL", r"[A-Za-z_][A-Za-z0-9_]*", 128),
+    "value": Variable("its value, one line; a secret is named with `secret` instead", "debug", r".*", 4096),
+    "secret": Variable("a name in service_secrets", "api_token", r"[A-Za-z_][A-Za-z0-9_.-]*", 127),
+    "unset": Variable("true to take the variable away", "true", kind="boolean"),
+    "service": Variable("a service of the compose file", "backend", SERVICE, 63),
     "state": Variable("on or off: whether users get the maintenance page", "on", r"on|off"),
     "format": Variable("human or json", "json", r"human|json"),
     "verify": Variable("true to verify the ledger's chain", "true", kind="boolean"),
@@ -115,7 +120,7 @@ def _check_text(name: str, field: str, value: Any) -> None:
         raise _invalid(name, f"must be a string, not {type_of(value)} (quote it)", None, field)
     if len(value) > variable.longest:
         raise _invalid(name, f"is {len(value)} characters long; the limit is {variable.longest}", None, field)
-    odd = odd_character(value, ascii_only=name != "reason")
+    odd = odd_character(value, ascii_only=name not in ("reason", "value"))
     if odd:
         raise _invalid(name, f"contains {odd}", value, field)
     if not re.fullmatch(variable.pattern, value):

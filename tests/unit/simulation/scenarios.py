@@ -169,6 +169,7 @@ SCENARIOS = [
     Scenario("rollback behind the page", "rollback", (*update(ONE, TWO), ("maintenance", ON))),
     Scenario("prune", "prune", update(ONE, TWO, THREE, FOUR)),
     Scenario("prune beside a retired slot", "prune", (*update(ONE, TWO, THREE, FOUR), ("retire", None))),
+    Scenario("one variable", "set_env", update(ONE, TWO), {**TWO, "id": "1.1.0-11111111", "source_of": TWO["id"]}),
     Scenario("retire", "retire", update(ONE, TWO)),
     Scenario("retire stopped", "retire", update(ALONE, ALONE_TOO)),
 ]

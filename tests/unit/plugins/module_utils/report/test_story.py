@@ -115,6 +115,8 @@ def test_users_notice_the_maintenance_page(done: Make) -> None:
         ({"runbook": "retire", "steps": []}, "what was left beside 1.1.0 was removed", "rollback.yml"),
         ({"runbook": "maintenance", "steps": [PAGE]}, "users get the maintenance page", "state=off"),
         ({"runbook": "maintenance", "steps": [NO_PAGE]}, "users get 1.1.0 again", "state=on"),
+        ({"runbook": "set_env"}, "the environment of 1.1.0 was changed (", "rollback.yml"),
+        ({"runbook": "prune", "steps": []}, "what was left beside 1.1.0 was removed", ""),
         ({"outcome": "refused", "steps": []}, "apply_update was refused; nothing was changed", ""),
         ({"outcome": "recovered", "by": "run-2"}, "died on its way; run run-2 ended it", ""),
         ({"outcome": "odd"}, "ended with odd", "rollback.yml"),
