@@ -255,6 +255,7 @@ def compose_model(spec: EdgeSpec, directory: str) -> dict[str, Any]:
         "stop_grace_period": f"{STOP_SECONDS}s",
         "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "5"}},
         "networks": {"edge": {}},
+        # None while the plain containers of a service that is being adopted still have them.
         "ports": [
             {
                 "mode": "host",
@@ -263,7 +264,7 @@ def compose_model(spec: EdgeSpec, directory: str) -> dict[str, Any]:
                 "published": str(port.published),
                 **({"host_ip": port.host_ip} if port.host_ip else {}),
             }
-            for port in sorted(spec.ports, key=lambda port: (port.published, port.host_ip))
+            for port in sorted(spec.ports if spec.published else (), key=lambda port: (port.published, port.host_ip))
         ],
         "volumes": [
             _bind(f"{directory}/config", CONFIG_DIRECTORY, read_only=True),

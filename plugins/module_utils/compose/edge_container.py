@@ -43,14 +43,21 @@ class EdgeContainer:
             next_step="`docker info` tells whether the engine answers at all.",
         )
 
-    def up(self, *, recreate: bool) -> None:
-        """Make the container what edge/compose.json says, and start it."""
-        force = ["--force-recreate"] if recreate else []
+    def up(self, *, recreate: bool, start: bool = True) -> None:
+        """Make the container what edge/compose.json says, and *start* it."""
+        force = [*(["--force-recreate"] if recreate else []), *([] if start else ["--no-start"])]
         file = os.path.join(self.directory, "compose.json")
         self.docker(
             *("compose", "-p", self.name, "-f", file, "up", "-d", "--remove-orphans", *force),
             timeout=300 + STOP_SECONDS,
         )
+
+    def stop(self) -> bool:
+        """Stop the container, which lets go of its ports; true when it ran."""
+        ran = bool((self.inspect() or {"State": {}})["State"].get("Running"))
+        if ran:
+            self.docker("stop", self.name, timeout=60 + STOP_SECONDS)
+        return ran
 
     def validate(self, image: str, config: str) -> None:
         """Let *image*'s own HAProxy read the configuration in the directory *config*; raise :class:`Refused` if it

@@ -50,14 +50,12 @@ class EdgeInstall:
             return {"changed": False, "change": "none", "config": digest}
 
         held = {port for _host_ip, port in published(seen)} if running else set()
-        check_free((port.host_ip, port.published) for port in spec.ports if port.published not in held)
+        if spec.published:
+            check_free((port.host_ip, port.published) for port in spec.ports if port.published not in held)
         if not (same_model and same_files):
             self._validate(spec.image, files)
         before = {name: self._read(name) for name in ("compose.json", *(f"config/{name}" for name in CONFIG_NAMES))}
-        put(
-            self.files,
-            {"compose.json": compose_text(model), **{f"config/{name}": text for name, text in files.items()}},
-        )
+        self._put(model, files)
 
         if running and same_model and serves:
             self._reload(digest)
@@ -81,6 +79,19 @@ class EdgeInstall:
                 ) from None
         change = "created" if not seen else "recreated" if running else "started"
         return {"changed": True, "change": change, "config": digest, **({"gap_ms": gap.gap_ms} if running else {})}
+
+    def create(self, spec: EdgeSpec) -> dict[str, Any]:
+        """Make the container as *spec* says and do not start it: that takes its ports, and the least time then."""
+        self._directories()
+        files, model = config_files(spec), compose_model(spec, self.files.root)
+        self._validate(spec.image, files)
+        self._put(model, files)
+        self.container.up(recreate=False, start=False)
+        return {"changed": True, "change": "made"}
+
+    def _put(self, model: dict[str, Any], files: dict[str, str]) -> None:
+        texts = {f"config/{name}": text for name, text in files.items()}
+        put(self.files, {"compose.json": compose_text(model), **texts})
 
     def _validate(self, image: str, files: dict[str, str]) -> None:
         """Have the files read by HAProxy from a directory beside the one that runs."""

@@ -66,7 +66,8 @@ class EdgeSpec:
     *service* is the steady service (project, container and network are called ``<service>-edge``); *probe_token* the
     secret by which our own requests are known; *trusted* the CIDRs whose ``X-Forwarded-*`` are kept; *hold_seconds*
     the longest time a request is held before it gets the maintenance page; *maintenance_html* that page ("" for a
-    plain one); *replicas* the most containers of one compose service in one slot.
+    plain one); *replicas* the most containers of one compose service in one slot; *published* is false while somebody
+    else still has the ports: the edge then serves nobody yet.
     """
 
     service: str
@@ -77,6 +78,7 @@ class EdgeSpec:
     hold_seconds: int = 60
     maintenance_html: str = ""
     replicas: int = 8
+    published: bool = True
 
     def check(self) -> None:
         """Raise :class:`Refused` that names the first setting which cannot become a configuration."""
