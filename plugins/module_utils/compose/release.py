@@ -21,8 +21,8 @@ from .config import overlooked, source_files
 from .digest import changed
 from .edge_spec import PAGE_BYTES, EdgePort, EdgeSpec
 from .headroom import needs
-from .host import service_of
 from .hidden import is_secret
+from .host import service_of
 from .images import apply_images, ensure_present, image_override, image_tests, resolve
 from .model import Understanding, services
 from .names import EDGE_IMAGE
