@@ -23,10 +23,11 @@ from ..run.clock import Clock
 from ..run.files import Files
 from ..run.waiter import wait_for
 from .docker import Docker
-from .edge_config import MAP, SOCKET, digest_said, digest_true
-from .edge_container import EdgeContainer, dead_ports, published
-from .edge_install import CONFIG_NAMES, EdgeInstall, put
+from .edge_config import MAP, SOCKET
+from .edge_container import EdgeContainer
+from .edge_install import EdgeInstall, put
 from .edge_log import parse_log
+from .edge_observe import observe
 from .edge_runtime import Runtime, Worker
 from .edge_spec import EdgePort, EdgeSpec, Traffic, map_text, parse_map
 
@@ -109,56 +110,7 @@ class Edge:
          "image", "ports": [[host_ip, port], ...], "old_workers": number that still end what they had begun,
          "drift": [sentence, ...]}                               # what is not as we left it
         """
-        seen = self.container.inspect()
-        drift: list[str] = []
-        traffic = None
-        try:
-            traffic = self.traffic()
-        except Refused as error:
-            drift.append(f"the edge's map was changed by hand: {error.detail}")
-        config = {name: self._read(f"config/{name}") for name in CONFIG_NAMES}
-        said = digest_said(config["haproxy.cfg"])
-        if seen and said != digest_true(config):
-            drift.append("the edge's configuration was changed by hand")
-        answer: dict[str, Any] = {
-            "state": "absent" if not seen else "running" if seen["State"]["Running"] else "stopped",
-            "traffic": traffic.as_dict() if traffic else None,
-            "running_traffic": None,
-            "config": said,
-            "running_config": "",
-            "image": seen["Config"]["Image"] if seen else "",
-            "ports": [list(pair) for pair in published(seen)],
-            "old_workers": 0,
-            "drift": drift,
-        }
-        if answer["state"] == "running":
-            self._observe_process(answer, drift, traffic)
-        return answer
-
-    def _observe_process(self, answer: dict[str, Any], drift: list[str], traffic: Traffic | None) -> None:
-        try:
-            workers = self.runtime.workers()
-            current = self.runtime.current()
-            answer["running_config"] = self.runtime.info(current).get("description", "")
-            entries = self.runtime.map(MAP, current)
-        except StepFailed as error:
-            answer["state"] = "broken"
-            drift.append(f"the edge runs, but {error.detail}")
-            return
-        answer["old_workers"] = sum(worker.old for worker in workers)
-        for where in dead_ports(answer["ports"]):
-            answer["state"] = "broken"
-            drift.append(f"the edge runs, but nothing listens on {where}: docker-proxy has ended")
-        if answer["running_config"] != answer["config"]:
-            drift.append("the edge runs another configuration than the one on the disk")
-        try:
-            answer["running_traffic"] = Traffic.from_entries(entries).as_dict()
-        except Refused as error:
-            drift.append(f"the edge's running map was changed by hand: {error.detail}")
-        if traffic is None:
-            answer["state"] = "broken"
-        elif answer["running_traffic"] != answer["traffic"]:
-            drift.append(f"the edge sends traffic by {entries}, but its map file says {traffic.entries()}")
+        return observe(self.files, self.runtime, self.container, self.traffic)
 
     def remove(self) -> None:
         """Remove the container, the network and the directory. The slots have to be gone from the network."""
