@@ -75,9 +75,7 @@ def act(
         plan, release = make_plan(observed, {**request, "settings_digest": platform.host.settings_digest})
         engine.same_plan(request["plan"], plan)
         if request["runbook"] == "apply_update":
-            from .planning import headroom  # no other runbook needs it
-
-            gates += headroom(platform.host, observed, release, plan["steps"])
+            gates += checks.mandated(platform.headroom(observed, release, plan["steps"]), request["settings"])
             checks.gate(gates)
         if request["runbook"] != "recover" and any(step["do"] == "stage" for step in plan["steps"]):
             # before anything is held or stopped for a release whose images cannot be had any more

@@ -23,7 +23,6 @@ from ..run.recover import ways
 from ..run.runbooks import make_plan
 from .act import refuse_dead_run
 from .archive import keep
-from .host import Host
 from .leftover import await_leftovers
 from .model import Understanding
 from .platform import ComposePlatform
@@ -46,7 +45,7 @@ def plan_runbook(params: Mapping[str, Any], scratch: str, stays: bool) -> dict[s
     found = checks.go_no_go(observed, platform.host.settings, Ledger(files).last())
     seen = {"checks": found, "observed": told(observed), "options": options}
     if runbook == "preflight" and not params["release"]:
-        seen["checks"] = [*found, *headroom(platform.host, observed, None, [])]
+        seen["checks"] = [*found, *checks.mandated(platform.headroom(observed, None, []), platform.host.settings)]
         checks.gate(seen["checks"])
         return seen
     checks.gate(found)
@@ -65,7 +64,7 @@ def plan_runbook(params: Mapping[str, Any], scratch: str, stays: bool) -> dict[s
     request["settings_digest"] = platform.host.settings_digest
     plan, record = make_plan(observed, {**request, "runbook": "apply_update" if runbook == "preflight" else runbook})
     if release:
-        room = headroom(platform.host, observed, release, plan["steps"])
+        room = checks.mandated(platform.headroom(observed, release, plan["steps"]), platform.host.settings)
         seen["checks"] = [*found, *room]
         checks.gate(room)
     approved = options.get("approved_plan")
@@ -83,15 +82,6 @@ def plan_runbook(params: Mapping[str, Any], scratch: str, stays: bool) -> dict[s
             files.remove("incoming")
             raise not_written(error) from error
     return {**seen, "plan": plan, "release": brief(record), "text": _text(plan, observed, request)}
-
-
-def headroom(
-    host: Host, observed: Observation, release: Release | None, steps: list[dict[str, Any]]
-) -> list[checks.Check]:
-    """What :mod:`headroom` says, with what service_mandatory_checks makes of it."""
-    from .headroom import checks as look
-
-    return checks.mandated(look(host, observed, release, steps), host.settings)
 
 
 def brief(record: Release) -> Release:

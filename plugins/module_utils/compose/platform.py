@@ -58,6 +58,13 @@ class ComposePlatform:
     def describe(self) -> Observation:
         return observe.describe(self.host, self.edge)
 
+    def headroom(
+        self, observed: Observation, release: Release | None, steps: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        from .headroom import checks  # only an update needs it
+
+        return checks(self.host, observed, release, steps)
+
     def fetch(self, release: Release, progress: Progress) -> Evidence:
         return slots.fetch(self.host, release, progress)
 

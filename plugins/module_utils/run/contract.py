@@ -55,6 +55,14 @@ class Platform(Protocol):
     def describe(self) -> Observation:
         """What runs now. Changes nothing."""
 
+    def headroom(
+        self, observed: Observation, release: Release | None, steps: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """Checks of go or no-go: is there room for what *steps* start of *release* beside what runs? Changes nothing.
+
+        Without a release: for an update like the present one. [] when nothing is started.
+        """
+
     def fetch(self, release: Release, progress: Progress) -> Evidence:
         """Bring what the release consists of to the target, by digest. Called before the lock is taken."""
 

@@ -67,6 +67,10 @@ class MemoryPlatform:
 
     # -- read only ------------------------------------------------------------------------------------------------
 
+    def headroom(self, observed: Any, release: Any, steps: Any) -> list[dict[str, Any]]:
+        with self._call("headroom", changes=False):
+            return []  # there is always room
+
     def describe(self) -> dict[str, Any]:
         with self._call("describe", changes=False):
             state = self.world.state
