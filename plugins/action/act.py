@@ -63,7 +63,7 @@ class ActionModule(ActionBase):
                 "registries": {"type": "list", "elements": "dict", "default": []},
                 "reason": {"type": "str", "default": ""},
                 "environment_name": {"type": "str", "default": ""},
-                "platform": {"type": "str", "default": "compose"},
+                "platform": {"type": "str", "choices": ["compose"], "default": "compose"},
                 "patience": {"type": "int", "default": 300},
                 "report_directory": {"type": "path", "default": ""},
             }

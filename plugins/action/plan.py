@@ -14,7 +14,11 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.steady.runbooks.plugins.module_utils.compose.settings import check_registries, check_secrets
+from ansible_collections.steady.runbooks.plugins.module_utils.compose.settings import (
+    check_platform,
+    check_registries,
+    check_secrets,
+)
 from ansible_collections.steady.runbooks.plugins.module_utils.errors import Refused
 from ansible_collections.steady.runbooks.plugins.module_utils.run.variables import check_value
 from ansible_collections.steady.runbooks.plugins.plugin_utils.growth import check_growth
@@ -73,6 +77,7 @@ class ActionModule(ActionBase):
         packed = None
         try:
             # Before a module gets them: Ansible shows what it sends as soon as it does not fit the module's options.
+            check_platform(args["platform"])
             args.update(secrets=check_secrets(args["secrets"]), registries=check_registries(args["registries"]))
             release = self._release(args)
             module_args = {name: args[name] for name in ("runbook", "settings", "secrets", "registries", "options")}

@@ -26,7 +26,7 @@ CASES = [
     inventory("project: upper case", "service_project must be lower-case letters", project="Shop"),
     inventory("project: too long", "service_project", project="p" * 56),
     inventory("project: that of a slot", "service_project must not end with -green", project="shop-green"),
-    inventory("platform: another", "service_platform", "compose", platform="kubernetes"),
+    inventory("platform: another", "service_platform must be one of compose, not 'kubernetes'", platform="kubernetes"),
     # -- files
     inventory(
         "compose_files: a string", "service_compose_files must be a list, not a string", compose_files="compose.yaml"

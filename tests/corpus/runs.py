@@ -13,11 +13,27 @@ INF, NAN = float("inf"), float("nan")
 CASES = [
     # -- times
     inventory("warm_seconds: negative", "service_warm_seconds must be from 0 to 2592000, not -1", warm_seconds=-1),
-    inventory("warm_seconds: a fraction", "service_warm_seconds", "int", warm_seconds=1.5),
-    inventory("warm_seconds: no number", "service_warm_seconds", "int", warm_seconds=NAN),
-    inventory("warm_seconds: a word", "service_warm_seconds", "int", warm_seconds="an hour"),
+    inventory(
+        "warm_seconds: a fraction",
+        "service_warm_seconds must be a whole number from 0 to 2592000, not a",
+        warm_seconds=1.5,
+    ),
+    inventory(
+        "warm_seconds: no number",
+        "service_warm_seconds must be a whole number from 0 to 2592000, not a",
+        warm_seconds=NAN,
+    ),
+    inventory(
+        "warm_seconds: a word",
+        "service_warm_seconds must be a whole number from 0 to 2592000, not a",
+        warm_seconds="an hour",
+    ),
     inventory("warm_seconds: a boolean", "service_warm_seconds must be a whole number", warm_seconds=True),
-    inventory("warm_seconds: a list", "service_warm_seconds", "int", warm_seconds=[60]),
+    inventory(
+        "warm_seconds: a list",
+        "service_warm_seconds must be a whole number from 0 to 2592000, not a",
+        warm_seconds=[60],
+    ),
     inventory("start_seconds: none", "service_start_seconds must be from 1 to 86400, not 0", start_seconds=0),
     inventory("start_seconds: huge", "service_start_seconds must be from 1 to 86400", start_seconds=10**30),
     inventory("drain_seconds: negative", "service_drain_seconds must be from 0 to 86400, not -3", drain_seconds="-3"),

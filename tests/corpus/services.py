@@ -12,7 +12,7 @@ INF = float("inf")
 
 CASES = [
     # -- what the services are
-    inventory("roles: a list", "service_roles", "dict", roles=["web"]),
+    inventory("roles: a list", "service_roles must be a mapping, not a list", roles=["web"]),
     inventory("roles: misspelled", "service_roles gives web the role wbe", "Did you mean web?", roles={"web": "wbe"}),
     inventory("roles: no such service", "service_roles names wbe", "Did you mean web?", roles={"wbe": "web"}),
     inventory("roles: a number", "service_roles.web must be a name, not a number", roles={"web": 1}),
@@ -32,7 +32,7 @@ CASES = [
         "service_labels.traefik must be one of keep, remove",
         labels={"traefik": True},
     ),
-    inventory("ready: a list", "service_ready", "dict", ready=["/"]),
+    inventory("ready: a list", "service_ready must be a mapping, not a list", ready=["/"]),
     inventory("ready: a string inside", "service_ready.web must be a mapping", ready={"web": "/"}),
     inventory(
         "ready: an unknown key",

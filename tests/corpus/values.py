@@ -10,7 +10,7 @@ from .case import SECRET, inventory
 
 CASES = [
     inventory("environment: a string", "service_environment must be a mapping, not a string", environment="PORT=18099"),
-    inventory("environment: a list", "service_environment", "dict", environment=["PORT=18099"]),
+    inventory("environment: a list", "service_environment must be a mapping, not a list", environment=["PORT=18099"]),
     inventory(
         "environment: a boolean",
         "service_environment.DEBUG must be a string, not a boolean: quote it",
@@ -42,7 +42,7 @@ CASES = [
     inventory(
         "environment: missing", "a variable that is not set: PORT", "Set PORT in service_environment", environment={}
     ),
-    inventory("secrets: a list", "service_secrets", "dict", secrets=[SECRET]),
+    inventory("secrets: a list", "service_secrets must be a mapping of names to strings, not a list", secrets=[SECRET]),
     inventory("secrets: empty", "service_secrets.DB_PASSWORD is empty", secrets={"DB_PASSWORD": "", "TOKEN": SECRET}),
     inventory(
         "secrets: missing", "a variable that is not set: DB_PASSWORD", "service_secrets", secrets={"TOKEN": SECRET}

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.steady.runbooks.plugins.module_utils.compose.settings import SETTINGS
 from ansible_collections.steady.runbooks.tests.meta import tree
 
 ROLES = tree.roles()
+TYPES = {"str": str, "path": str, "list": list, "dict": dict, "raw": (dict, list), "int": int}
 
 
 def specs(role: str) -> dict[str, Any]:
@@ -61,6 +63,26 @@ def test_defaults_are_those_of_the_specification(role: str) -> None:
     # A default of the role that no option has would be a setting that nobody can find.
     assert defaults(role) == declared
     assert set(defaults(role)) <= known
+
+
+def test_what_the_target_checks_is_what_is_documented() -> None:
+    """The playbooks leave the check of settings to the target, whose errors are one sentence."""
+    documented = specs("service")["verify"]["options"]
+    told = tree.load(tree.ROOT / "roles/service/vars/main.yml")["__service_settings"]
+    assert set(told) == set(SETTINGS)
+    for name, (default, _check) in SETTINGS.items():
+        option = documented[f"service_{name}"]
+        assert option.get("required", False) is (default is None), name
+        assert option.get("default") == default, name
+        assert default is None or isinstance(default, TYPES[option["type"]]), name
+
+
+def test_playbooks_leave_the_check_of_settings_to_the_target() -> None:
+    for path in (tree.ROOT / "playbooks").glob("*.yml"):
+        for play in tree.load(path):
+            for task in play.get("tasks") or []:
+                role = task.get("ansible.builtin.import_role") or {"rolespec_validate": False}
+                assert role.get("rolespec_validate") is False, path.name
 
 
 @pytest.mark.parametrize("role", ROLES)

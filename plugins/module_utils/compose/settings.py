@@ -4,8 +4,8 @@
 
 """What a target is told about its service, checked before anything is looked at: one table of the settings.
 
-The role's argument specification has seen their types only, and leaves the values as they were written: a list in one
-string, a number in quotes. Here they become what the code reads, or are refused under the names of the inventory.
+The playbooks leave it to this table to check them: values come as they were written, a list in one string, a number in
+quotes. Here they become what the code reads, or are refused in one sentence under the names of the inventory.
 """
 
 from __future__ import annotations
@@ -72,6 +72,11 @@ def check_settings(settings: Any, secrets: Mapping[str, str] | None = None) -> d
     if secrets is not None:
         parse_smoke_tests(found["smoke_tests"], secrets)
     return {**found, "project": found["project"] or found["name"]}
+
+
+def check_platform(platform: Any) -> None:
+    """``service_platform``: which module is asked depends on it."""
+    _choice("compose")(platform, "service_platform")
 
 
 def check_secrets(secrets: Any) -> dict[str, str]:
