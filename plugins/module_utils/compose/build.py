@@ -30,12 +30,14 @@ def builders(
     states: Iterable[str],
     release: Mapping[str, Any],
     variables: Mapping[str, str],
+    hide: Callable[[Any], Any],
 ) -> dict[str, Callable[[], str]]:
     """For each image that the compose file builds, what makes it and answers its id; what is here is not built again.
 
     The image of a service in *named* was chosen by whoever releases, and is not built. Those of *states* keep the name
     that Compose gives them, as their containers are not made anew by each release. *release* is ``{"directory",
-    "source_digest", "environment"}``, *variables* those of the environment of the build.
+    "source_digest", "environment"}``, *variables* those of the environment of the build; *hide* takes secrets out of
+    what a build that fails has said.
     """
     found: dict[str, Callable[[], str]] = {}
     for name, body in services(model).items():
@@ -44,7 +46,7 @@ def builders(
             tag = image if name in states else _tag(image, release)
             changed: Model = copy.deepcopy(dict(model))
             changed["services"][name]["image"] = tag
-            found[image] = functools.partial(_built, docker, changed, name, tag, release["directory"], variables)
+            found[image] = functools.partial(_built, docker, changed, name, tag, release["directory"], variables, hide)
     return found
 
 
@@ -55,16 +57,26 @@ def _tag(image: str, release: Mapping[str, Any]) -> str:
     return f"{plain}:steady-{hashlib.sha256(repr(parts).encode()).hexdigest()[:12]}"
 
 
-def _built(docker: Docker, model: Model, name: str, tag: str, directory: str, variables: Mapping[str, str]) -> str:
+def _built(
+    docker: Docker,
+    model: Model,
+    name: str,
+    tag: str,
+    directory: str,
+    variables: Mapping[str, str],
+    hide: Callable[[Any], Any],
+) -> str:
     if not here(docker, tag):
-        _build(docker, model, name, directory, variables)
+        _build(docker, model, name, directory, variables, hide)
     return str((here(docker, tag) or {})["Id"])
 
 
-def _build(docker: Docker, model: Model, name: str, directory: str, variables: Mapping[str, str]) -> None:
+def _build(
+    docker: Docker, model: Model, name: str, directory: str, variables: Mapping[str, str], hide: Callable[[Any], Any]
+) -> None:
     """As `docker compose build`. Raise :class:`Refused` with the last lines of what it said."""
     try:
-        said = compose(
+        built = compose(
             docker,
             *("--file", "-", "build", "--quiet", name),
             project=str(model["name"]),
@@ -73,9 +85,10 @@ def _build(docker: Docker, model: Model, name: str, directory: str, variables: M
             stdin=json.dumps(model),
             timeout=SECONDS,
         )
-        output(said, f"build of {name}")
+        output(built, f"build of {name}")
     except CommandFailed as failed:
-        lines = [line for line in str(failed.last_seen or failed.detail).splitlines() if line.strip()]
+        said = hide(str(failed.last_seen or failed.detail))
+        lines = [line for line in said.splitlines() if line.strip()]
         raise Refused(
             f"the image of {name} cannot be built: {lines[-1][:300]}",
             code="build_failed",

@@ -15,11 +15,13 @@ from typing import Any
 from ..errors import Refused
 from .cli import compose
 from .docker import Docker
-from .model import Model, services, unescape
+from .limits import inside
+from .model import Model, mounts_of, services, unescape
 from .render import needs_environment
 from .understand import near
 
 SECONDS = 60
+MOUNTED = 65536  # bytes of a file that is read for what it passes requests to
 _LOG_LINE = re.compile(r'^time="[^"]*" level=(\w+) msg=(".*"|\S+)', re.MULTILINE)
 _UNSET = re.compile(r'The "([^"]*)" variable is not set')
 # A line of an env file that cannot be read is quoted as it is, and may well be a secret.
@@ -112,6 +114,37 @@ def source_files(directory: str, limit: int = 10000) -> list[str]:
         if len(found) >= limit:
             break
     return sorted(found[:limit])
+
+
+def mounted_texts(model: Mapping[str, Any], directory: str) -> dict[str, str]:
+    """By service, what is in the small files of the source that it mounts, and in its inline configs."""
+    found = {}
+    for name, body in services(model).items():
+        uses = [
+            str((model.get("configs") or {}).get(one.get("source"), {}).get("content") or "")
+            for one in body.get("configs") or []
+        ]
+        paths = [unescape(str(mount["source"])) for mount in mounts_of(body) if mount.get("type") == "bind"]
+        below = [path for path in paths if inside(path, directory) not in (None, ".")]
+        found[name] = "\n".join([*uses, *(_text(file) for path in below for file in _files(path))])
+    return found
+
+
+def _files(path: str) -> list[str]:
+    """A file, or those of a directory; few, as configurations are."""
+    if not os.path.isdir(path):
+        return [path]
+    return [os.path.join(path, name) for name in sorted(os.listdir(path))[:50]]
+
+
+def _text(path: str) -> str:
+    try:
+        if not os.path.isfile(path) or os.path.getsize(path) > MOUNTED:
+            return ""
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _check_file(directory: str, name: str) -> None:

@@ -108,6 +108,15 @@ def image_tests(docker: Docker, pins: Mapping[str, str]) -> dict[str, tuple[str,
     return found
 
 
+def image_ports(docker: Docker, pins: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
+    """The TCP ports that images say they have, by compose service; only of images that are here."""
+    found = {}
+    for name, image in sorted(pins.items()):
+        ports = ((here(docker, image) or {}).get("Config") or {}).get("ExposedPorts") or {}
+        found[name] = tuple(int(port.partition("/")[0]) for port in sorted(ports) if port.endswith("/tcp"))
+    return found
+
+
 def apply_images(model: Mapping[str, Any], images: Mapping[str, str]) -> Model:
     """A model with the images that a release manifest names, by compose service."""
     changed: Model = copy.deepcopy(dict(model))

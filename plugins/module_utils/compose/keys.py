@@ -90,5 +90,20 @@ FOREIGN = {
     "pangolin": (("pangolin.",), ()),
 }
 
+# What speaks at a port of a container other than HTTP: passed on as it is, by whatever number it is published.
+PLAIN_TCP = {
+    **dict.fromkeys((443, 8443, 9443), "TLS"),
+    **dict.fromkeys((22, 2222), "SSH"),
+    **dict.fromkeys((25, 110, 143, 465, 587, 993, 995, 2525), "mail"),
+    **dict.fromkeys((389, 636), "LDAP"),
+    **dict.fromkeys((1883, 8883), "MQTT"),
+    **dict.fromkeys((1433, 1521, 3306, 5432, 6379, 27017), "a database"),
+    **dict.fromkeys((4222, 5672, 9092), "a broker"),
+    **dict.fromkeys((21, 53, 853, 1080, 1194, 1935, 3389, 5222, 5900, 6667, 8554, 25565), "no HTTP"),
+}
+
+# These send requests to whoever has their labels.
+ROUTERS = ("traefik", "caddy", "nginx-proxy", "haproxy", "swag", "tsdproxy", "pangolin")
+
 # These only watch or show: a second container changes nothing for users.
 HARMLESS = ("diun", "wud")

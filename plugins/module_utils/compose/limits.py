@@ -28,7 +28,7 @@ def inside(path: str, directory: str) -> str | None:
     return path[len(directory) + 1 :] if path.startswith(directory + "/") else None
 
 
-def foreign(name: str, body: Mapping[str, Any]) -> dict[str, list[str]]:
+def foreign(body: Mapping[str, Any]) -> dict[str, list[str]]:
     """Labels and variables of a service that other programs act on: program -> their names, never values."""
     labels, variables = body.get("labels") or {}, body.get("environment") or {}
     found: dict[str, list[str]] = {}
@@ -123,7 +123,7 @@ def refusals(
     declared = (settings.get("mounts") or {}).get(name) or {}
     yield from _mounts(name, body, declared, source, settings.get("source_files"))
     allowed = settings.get("labels") or {}
-    for program, found in foreign(name, body).items():
+    for program, found in foreign(body).items():
         if program not in HARMLESS and allowed.get(program) not in ("keep", "remove"):
             yield Finding(
                 "foreign_labels",
@@ -349,7 +349,7 @@ def notes(model: Mapping[str, Any], name: str, body: Mapping[str, Any], role: st
             yield Finding(key, name, f"{name} has `{key}`, which Compose runs (from 2.30 on) when a slot is {when}.")
     if role == "job" and body.get("ports"):
         yield Finding("job_ports", name, f"{name} runs once a release, and does not publish its ports while it does.")
-    removed = [program for program in foreign(name, body) if program in HARMLESS]
+    removed = [program for program in foreign(body) if program in HARMLESS]
     if removed:
         yield Finding("foreign_labels", name, f"{', '.join(removed)} will see a container of each slot of {name}.")
 

@@ -17,13 +17,13 @@ from ..run.overlay import Overlay, change, lost, overlay_of, told
 from .archive import unpack
 from .base import has
 from .build import builders
-from .config import overlooked, source_files
+from .config import mounted_texts, overlooked, source_files
 from .digest import changed
 from .edge_spec import PAGE_BYTES, EdgePort, EdgeSpec
 from .headroom import needs
 from .hidden import is_secret
 from .host import service_of
-from .images import apply_images, ensure_present, image_override, image_tests, resolve
+from .images import apply_images, ensure_present, image_override, image_ports, image_tests, resolve
 from .model import Understanding, services
 from .names import EDGE_IMAGE
 from .platform import ComposePlatform
@@ -131,14 +131,14 @@ def _record(
     if asked.get("image"):
         before, model = model, image_override(model, asked["image"], settings.get("roles"))
         named |= {name for name, body in services(model).items() if body != services(before)[name]}
-    settings = {**settings, "source_files": source_files(source)}
+    settings = {**settings, "source_files": source_files(source), "mounted_texts": mounted_texts(model, source)}
     understanding = understand(model, settings, source=source)
     if any(finding.code != "no_readiness" for finding in understanding.refusals):
         understanding.refuse()
     states = {member.name for member in understanding.of_role("state")}
     made_of = {"directory": source, "source_digest": asked["source_digest"], "environment": environment}
     values = {**environment, **platform.host.secrets}
-    make = builders(platform.host.docker, model, named, states, made_of, values)
+    make = builders(platform.host.docker, model, named, states, made_of, values, platform.host.mask.data)
     pins, notes = resolve(platform.host.docker, model, set(understanding.services) - states, make)
     # Those that have containers keep their images; the others must not turn out to have none when they are started.
     resolve(platform.host.docker, model, states - set(map(service_of, platform.host.base_containers())), make)
@@ -148,7 +148,8 @@ def _record(
         # too: nothing but the store of images changes by that.
         ensure_present(platform.host.docker, mute)
         tests = image_tests(platform.host.docker, mute)
-        understanding = understand(model, settings, source=source, image_tests=tests)
+        ports = image_ports(platform.host.docker, mute)
+        understanding = understand(model, settings, source=source, image_tests=tests, image_ports=ports)
     understanding.refuse()
     check_edge(platform.host.service, settings, understanding, source)
     platform.check_ports(understanding)

@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from .keys import ROUTERS
+from .limits import foreign
 from .model import image_of, mounts_of, repository, services, words
 
 # The last part of an image's repository. Exact names only: `postgres-exporter` and `redis-commander` keep no data.
@@ -17,7 +19,9 @@ STATE_IMAGES = {
     "PostgreSQL": "postgres postgresql postgresql-repmgr timescaledb timescaledb-ha pgvector pgvecto-rs postgis spilo "
     "citus cockroach yugabyte",
     "MySQL": "mysql mysql-server mariadb mariadb-galera percona percona-server",
-    "Redis": "redis redis-stack redis-stack-server valkey keydb dragonfly memcached redis-sentinel redis-cluster",
+    "Redis": "redis redis-stack redis-stack-server valkey keydb dragonfly redis-sentinel redis-cluster",
+    "a cache": "memcached",
+    "a pool of database connections": "pgbouncer pgcat pgpool odyssey proxysql maxscale",
     "a document or graph store": "mongo mongodb mongodb-community-server couchdb couchbase arangodb neo4j surrealdb "
     "rethinkdb dgraph janusgraph memgraph ferretdb",
     "a vector or search store": "qdrant elasticsearch opensearch solr meilisearch typesense weaviate chroma milvus "
@@ -59,14 +63,22 @@ WORKER_WORDS = words(
 MIGRATES = re.compile(
     r"alembic\b.*\bupgrade|manage\.py\s+migrate|flask\s+db\s+upgrade|prisma\s+(?:migrate\s+deploy|db\s+push)|"
     r"(?:rails|rake)\s+db:(?:migrate|prepare)|sequelize\S*\s+db:migrate|knex\s+migrate|artisan\s+migrate|"
-    r"flyway\b.*\bmigrate|dbmate\s+(?:up|migrate)|goose\b.*\bup\b|typeorm\b.*migration:run|ecto\.migrate",
+    r"flyway\b.*\bmigrate|dbmate\s+(?:up|migrate)|goose\b.*\bup\b|typeorm\b.*migration:run|ecto\.migrate|"
+    r"\bdb[\s:](?:migrate|upgrade|prepare)\b|\bmigrations?[\s:](?:run|up|apply|migrate)\b|"
+    r"(?:^|[\s/])migrate(?:\.sh|\.py)?(?:\s+(?:-\S+|up|head|latest|all))*\s*(?:$|[&;|'\"])",
 )
+# Not evidence but the lack of it: what this is said of may turn out to be something else.
+NOTHING_SHOWN = ("worker", "It publishes no port, and nothing shows that other services send requests to it.")
 _WORD = re.compile(r"[A-Za-z0-9_]+")
+_SCHEDULE = re.compile(r"(?:^|[\"'\s])(?:@(?:hourly|daily|weekly|monthly)|(?:[\d*][\d*/,-]*\s+){4}[\d*][\d*/,-]*)\s")
 _THEN = re.compile(r"&&|;|\|\||\bexec\b")
 
 
-def derive(model: Mapping[str, Any], declared: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Role and reason (one sentence) of each service; *declared* are the user's own, already checked."""
+def derive(
+    model: Mapping[str, Any], declared: Mapping[str, str], texts: Mapping[str, str] | None = None
+) -> dict[str, tuple[str, str]]:
+    """Role and reason (one sentence) of each service; *declared* are the user's own, already checked. *texts* are the
+    files that services mount, where they are known: what a proxy passes requests to may be said nowhere else."""
     found: dict[str, tuple[str, str]] = {}
     bodies = services(model)
     for name in bodies:
@@ -78,8 +90,25 @@ def derive(model: Mapping[str, Any], declared: Mapping[str, str]) -> dict[str, t
             found[name] = evidence
     for name, body in bodies.items():
         if name not in found:
-            found[name] = _by_company(bodies, name, body, found)
-    return {name: found[name] for name in bodies}
+            found[name] = _by_company(bodies, name, body, texts or {})
+    # What requests depend on starts before them, however many hands they go through.
+    while True:
+        needed = _needed(bodies, found)
+        if not needed:
+            return {name: found[name] for name in bodies}
+        found.update(needed)
+
+
+def _needed(
+    bodies: Mapping[str, Mapping[str, Any]], found: Mapping[str, tuple[str, str]]
+) -> dict[str, tuple[str, str]]:
+    webs = [name for name, role in sorted(found.items()) if role[0] == "web"]
+    return {
+        needed: ("web", f"It publishes no port, but {name}, which gets requests, depends on it.")
+        for name in reversed(webs)
+        for needed in bodies[name].get("depends_on") or {}
+        if found.get(needed) == NOTHING_SHOWN
+    }
 
 
 def migrates(service: Mapping[str, Any]) -> bool:
@@ -102,6 +131,9 @@ def looks_like_scheduler(name: str, service: Mapping[str, Any]) -> str:
     # `celery worker -B` runs the beat inside the worker: two of them would send everything twice.
     if re.search(r"\bcelery\b.*\s(-B|--beat)\b", line) or "schedule:work" in line:
         return "beat" if "celery" in line else "schedule:work"
+    found = _SCHEDULE.search(line)
+    if found:
+        return found.group().strip(" \"'")
     return next(iter(sorted(_words_of(name, service) & SCHEDULER_WORDS)), "")
 
 
@@ -152,30 +184,35 @@ def _by_company(
     bodies: Mapping[str, Mapping[str, Any]],
     name: str,
     body: Mapping[str, Any],
-    found: Mapping[str, tuple[str, str]],
+    texts: Mapping[str, str],
 ) -> tuple[str, str]:
     if _words_of(name, body) & WORKER_WORDS:
         return "worker", "It publishes no port, and its name or command says that it works a queue."
+    routers = [program for program in foreign(body) if program in ROUTERS]
+    if routers:
+        return "web", f"It says to {routers[0]} that it gets requests."
     if body.get("expose"):
         return "web", "It exposes a port to other services of the slot."
     test = " ".join(str(word) for word in ((body.get("healthcheck") or {}).get("test") or []))
     if re.search(r"https?://|\bcurl\b|\bwget\b", test):
         return "web", "It publishes no port, but its healthcheck asks it over HTTP."
-    caller = _who_calls(bodies, name)
+    caller, _port = who_calls(bodies, name, texts)
     if caller:
-        return "web", f"It publishes no port, but {caller} names it with a port."
-    fronts = sorted(
-        other for other, role in found.items() if role[0] == "web" and name in (bodies[other].get("depends_on") or {})
+        return "web", f"It publishes no port, but {caller} names it as one that answers."
+    return NOTHING_SHOWN
+
+
+def who_calls(
+    bodies: Mapping[str, Mapping[str, Any]], name: str, texts: Mapping[str, str] | None = None
+) -> tuple[str, int]:
+    """The service that names this one with a port or in a URL, and the port (0 when it does not say)."""
+    address = re.compile(
+        rf"(?:^|[/@\s=,;\"'])(?:{re.escape(name)}):(\d{{2,5}})\b|https?://{re.escape(name)}(?=[/;\"'\s]|$)"
     )
-    if fronts:
-        return "web", f"It publishes no port, but {fronts[0]}, which does, depends on it."
-    return "worker", "It publishes no port, and nothing shows that other services send requests to it."
-
-
-def _who_calls(bodies: Mapping[str, Mapping[str, Any]], name: str) -> str:
-    address = re.compile(rf"(?:^|[/@\s=,;\"'])({re.escape(name)}):\d{{2,5}}\b|https?://{re.escape(name)}(?:[:/]|$)")
     for other, body in bodies.items():
         values = [str(value) for value in (body.get("environment") or {}).values() if value is not None]
-        if other != name and any(address.search(text) for text in [*values, command_line(body)]):
-            return other
-    return ""
+        for text in [*values, command_line(body), (texts or {}).get(other, "")] if other != name else ():
+            found = address.search(text)
+            if found:
+                return other, int(found.group(1) or 0)
+    return "", 0

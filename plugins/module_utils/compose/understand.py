@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from . import limits
-from .keys import FOREIGN
+from .keys import FOREIGN, PLAIN_TCP
 from .model import (
     ROLES,
     SLOT_ROLES,
@@ -30,7 +30,7 @@ from .model import (
     services,
     unescape,
 )
-from .roles import derive, looks_like_scheduler, migrates
+from .roles import derive, looks_like_scheduler, migrates, who_calls
 
 
 def understand(
@@ -39,29 +39,37 @@ def understand(
     *,
     source: str = "",
     image_tests: Mapping[str, Iterable[str]] | None = None,
+    image_ports: Mapping[str, Iterable[int]] | None = None,
 ) -> Understanding:
     """What each service of *model* is, what cannot be done and what will be different.
 
     *settings* are the target's, as ``settings.checked`` leaves them (``roles``, ``shared``, ``exclusive``, ``mounts``,
     ``ready``, ``self_migrating``, ``labels``, ``edge_tcp_ports``), and ``source_files``: the files that come with a
-    release, relative to its source. *source* is the directory that the model was rendered in. *image_tests* are
-    healthchecks of images, by service, where they are known. Never raises for what the user wrote: everything is in
+    release, relative to its source, and ``mounted_texts``: by service what is in those that it mounts. *source* is the
+    directory that the model was rendered in. *image_tests* are healthchecks of images, by service, where they are
+    known, *image_ports* the ports that they say they have. Never raises for what the user wrote: everything is in
     ``refusals``.
     """
     bodies = services(model)
     refused = [*_check_settings(bodies, settings)]
     declared = {name: role for name, role in (settings.get("roles") or {}).items() if name in bodies and role in ROLES}
-    roles = derive(model, declared)
+    texts = settings.get("mounted_texts") or {}
+    roles = derive(model, declared, texts)
     plain = {name: role for name, (role, _why) in roles.items()}
     members: dict[str, Member] = {}
     notes: list[Finding] = []
     for name, body in bodies.items():
         role, why = roles[name]
-        member = _member(model, name, body, role, why, settings, source, (image_tests or {}).get(name, ()))
+        # Where it answers, of one that others of the slot ask: a TCP connection shows that it does.
+        ports = {_exposed(port) for port in body.get("expose") or []} or set((image_ports or {}).get(name, ()))
+        port = who_calls(bodies, name, texts)[1] or (ports.pop() if len(ports) == 1 else 0)
+        tests = tuple((image_tests or {}).get(name, ()))
+        member = _member(model, name, body, role, why, settings, source, tests, port)
         members[name] = member
         refused += limits.refusals(model, name, body, role, settings, plain, source)
         notes += limits.notes(model, name, body, role)
         notes += _own_notes(member, body, settings)
+        notes += _port_notes(member, settings)
         if role == "web" and member.readiness.kind == "none":
             refused.append(_no_readiness(member, body))
     refused += limits.clashes(bodies)
@@ -86,7 +94,8 @@ def _member(
     why: str,
     settings: Mapping[str, Any],
     source: str,
-    image_test: Iterable[str],
+    image_test: tuple[str, ...],
+    port: int,
 ) -> Member:
     shared = name in (settings.get("shared") or ())
     slotted = role in SLOT_ROLES
@@ -100,7 +109,7 @@ def _member(
     names = (name, *(str(body[key]) for key in ("container_name",) if body.get(key)))
     removed = [
         found
-        for program, found_names in limits.foreign(name, body).items()
+        for program, found_names in limits.foreign(body).items()
         if (settings.get("labels") or {}).get(program) == "remove"
         for found in found_names
     ]
@@ -112,7 +121,7 @@ def _member(
         exclusive=bool(reasons),
         exclusive_why=reasons,
         ports=tuple(_ports(body, settings)),
-        readiness=_readiness(name, body, role, settings, tuple(image_test)),
+        readiness=_readiness(name, body, role, settings, image_test, port),
         self_migrating=slotted and (name in (settings.get("self_migrating") or ()) or migrates(body)),
         grace_seconds=seconds(body.get("stop_grace_period"), 10.0),
         replicas=limits.replicas(body),
@@ -140,12 +149,23 @@ def _ports(body: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Por
                 published=int(published),
                 target=int(port["target"]),
                 protocol=str(port.get("protocol") or "tcp"),
-                mode="tcp" if published in plain_tcp else "http",
+                mode="tcp" if published in plain_tcp or int(port["target"]) in PLAIN_TCP else "http",
             )
 
 
+def _exposed(port: Any) -> int:
+    """The number of an entry of ``expose``, as ``9000/tcp``; 0 for a range."""
+    number = str(port).partition("/")[0]
+    return int(number) if number.isdigit() else 0
+
+
 def _readiness(
-    name: str, body: Mapping[str, Any], role: str, settings: Mapping[str, Any], image_test: tuple[str, ...]
+    name: str,
+    body: Mapping[str, Any],
+    role: str,
+    settings: Mapping[str, Any],
+    image_test: tuple[str, ...],
+    inner: int,
 ) -> Readiness:
     declared = (settings.get("ready") or {}).get(name)
     if declared is not None:
@@ -164,6 +184,8 @@ def _readiness(
     off = check.get("disable") or words[:1] == ("NONE",) or words == ("CMD-SHELL", "NONE")
     kind, used = ("healthcheck", words) if words else ("image", image_test)
     if off or not used or used[0] == "NONE":
+        if role == "web" and inner and not body.get("ports"):
+            return Readiness("tcp", timeout=5.0, port=inner)
         return Readiness("running" if role != "web" else "none")
     return Readiness(
         kind,
@@ -175,7 +197,7 @@ def _readiness(
 
 
 def _no_readiness(member: Member, body: Mapping[str, Any]) -> Finding:
-    port = member.ports[0].target if member.ports else 8000
+    port = member.ports[0].target if member.ports else "PORT"
     off = "has its healthcheck turned off" if body.get("healthcheck") else "has no healthcheck"
     return Finding(
         "no_readiness",
@@ -185,6 +207,26 @@ def _no_readiness(member: Member, body: Mapping[str, Any]) -> Finding:
         f"`service_ready: {{{member.name}: {{path: /, port: {port}}}}}` (without `path`: a TCP connection)."
         + ("" if member.ports else f" If it takes no requests: `service_roles: {{{member.name}: worker}}`."),
     )
+
+
+def _port_notes(member: Member, settings: Mapping[str, Any]) -> Iterator[Finding]:
+    name = member.name
+    for port in member.ports if member.role == "web" else ():
+        if port.mode == "tcp" and port.published not in (settings.get("edge_tcp_ports") or ()):
+            yield Finding(
+                "plain_tcp",
+                name,
+                f"Port {port.published} of {name} leads to {port.target} ({PLAIN_TCP[port.target]}), and is passed on "
+                "as it is: while it is held, connections wait without a page.",
+            )
+    if member.role == "web" and member.readiness.kind == "tcp" and name not in (settings.get("ready") or {}):
+        yield Finding(
+            "tcp_readiness",
+            name,
+            f"{name} has no healthcheck, and is taken to be ready when its port {member.readiness.port} accepts "
+            "connections.",
+            f"To know better: `service_ready: {{{name}: {{path: /, port: {member.readiness.port}}}}}`.",
+        )
 
 
 def _own_notes(member: Member, body: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Finding]:
@@ -205,7 +247,8 @@ def _own_notes(member: Member, body: Mapping[str, Any], settings: Mapping[str, A
             "maybe_state",
             name,
             f"{name} writes to a volume and is taken for a worker of the release.",
-            f"If it is a store that outlives releases: `service_roles: {{{name}: state}}`.",
+            f"If it is a store that outlives releases: `service_roles: {{{name}: state}}`; if others send it requests: "
+            "`web`.",
         )
     if member.self_migrating and name not in (settings.get("self_migrating") or ()):
         yield Finding(

@@ -14,6 +14,7 @@ import subprocess
 import pytest
 
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.config import (
+    mounted_texts,
     overlooked,
     render_source,
     secret_values,
@@ -230,3 +231,16 @@ def test_real_mistakes(tmp_path):
         (tmp_path / "bad.env").write_text(f"OK=1\n{line}\n")
         planted = error("services: {a: {image: x, env_file: bad.env}}")
         assert "s3cret" not in json.dumps(planted.as_dict())
+
+
+def test_what_services_mount_is_read_where_it_is_small_text(tmp_path):
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf/a.conf").write_text("proxy_pass http://api:9000;")
+    (tmp_path / "large").write_text("x" * 70_000)
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    mounts = [{"type": "bind", "source": f"{tmp_path}/{name}"} for name in ("conf", "large", "binary", "gone")]
+    web = {"volumes": [*mounts, {"type": "bind", "source": "/etc/passwd"}], "configs": [{"source": "inline"}]}
+    model = {"services": {"web": web, "api": {}}, "configs": {"inline": {"content": "upstream php:9000"}}}
+    found = mounted_texts(model, str(tmp_path))
+    assert found["web"].split("\n") == ["upstream php:9000", "proxy_pass http://api:9000;", "", "", ""]
+    assert found["api"] == ""

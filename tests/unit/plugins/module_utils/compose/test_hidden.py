@@ -65,3 +65,25 @@ def test_what_compose_secrets_are_made_of(tmp_path):
 
 def test_nothing_at_all():
     assert values_to_hide({}) == set()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"command": ["redis-server", "--requirepass", "tr0ub4dor"]},
+        {"command": "serve --db-password=tr0ub4dor"},
+        {"command": "serve postgresql://shop:tr0ub4dor@db/shop"},
+        {"entrypoint": ["sh", "-c", "API_TOKEN=tr0ub4dor exec serve"]},
+        {"healthcheck": {"test": ["CMD", "redis-cli", "-h", "localhost", "-a", "tr0ub4dor", "ping"]}},
+        {"healthcheck": {"test": ["CMD-SHELL", "curl -H 'x' --token 'tr0ub4dor' http://localhost"]}},
+    ],
+)
+def test_what_stands_in_a_command_line_is_hidden(body):
+    assert "tr0ub4dor" in values_to_hide({"services": {"web": {"image": "x", **body}}})
+
+
+@pytest.mark.parametrize(
+    "command", ["serve --password-file /run/secrets/db", "redis-cli -a $$PASSWORD ping", "serve --token $${TOKEN}"]
+)
+def test_what_only_leads_to_a_secret_is_not(command):
+    assert not values_to_hide({"services": {"web": {"image": "x", "command": command}}})

@@ -14,6 +14,7 @@ from ansible_collections.steady.runbooks.plugins.module_utils.compose.images imp
     apply_images,
     ensure_present,
     image_override,
+    image_ports,
     image_tests,
     resolve,
 )
@@ -160,3 +161,21 @@ def test_else_for_the_only_web_service_and_what_shares_its_image():
             chosen("new:2", roles, web="app:1", api="api:1")
         assert caught.value.code == "image_ambiguous"
         assert caught.value.last_seen == {"web": "app:1", "api": "api:1"}
+
+
+def test_ports_of_images(scripted):
+    known = json.dumps({"Config": {"ExposedPorts": {"9000/tcp": {}, "53/udp": {}}}})
+    assert image_ports(scripted((["GET", "/images/"], 200, known, "")), {"php": ID}) == {"php": (9000,)}
+    assert image_ports(scripted(GONE), {"php": ID}) == {"php": ()}
+
+
+def test_what_is_built_is_built_once_and_only_when_no_registry_has_it(scripted):
+    built = []
+    builders = {"p-web": lambda: built.append("p-web") or ID, "app:1": lambda: built.append("app:1") or ID}
+    pins, notes = resolve(scripted(UNKNOWN, GONE), model(web=None, api="app:1"), ["web", "api"], builders)
+    assert pins == {"web": ID, "api": ID} and built == ["app:1", "p-web"]
+    assert "manifest unknown" in notes[0] and "was built here" in notes[1]
+    docker = scripted(FOUND)
+    pins, notes = resolve(docker, model(web=None, api="app:1"), ["web", "api"], builders)
+    assert pins["api"] == f"app:1@{DIGEST}"
+    assert [call["words"] for call in docker.calls] == [("GET", "/distribution/app:1/json")], "no registry knows p-web"

@@ -13,6 +13,7 @@ import pytest
 
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.keys import CHANGED, DROPPED, KEPT, REFUSED
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.model import Port, Understanding, words
+from ansible_collections.steady.runbooks.plugins.module_utils.compose.roles import migrates
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.understand import near, understand
 from ansible_collections.steady.runbooks.plugins.module_utils.errors import Refused
 
@@ -81,7 +82,7 @@ def test_roles_are_derived_with_a_reason(understood, name, expected):
         ("traefik", [("foreign_labels", "app"), ("foreign_labels", "blog"), ("no_readiness", "blog")]),
         ("migrate", []),
         ("host", [("host_network", "hub"), ("udp_port", "resolver")]),
-        ("binds", [("no_readiness", "files")]),
+        ("binds", []),
         (
             "legacy",
             [
@@ -120,6 +121,23 @@ def test_it_holds_no_value_of_the_environment(understood):
     for name in ("full", "migrate"):
         _model, found = understood(name)
         assert "s3cret" not in json.dumps(found.as_dict())
+
+
+def test_it_holds_nothing_of_commands_and_healthchecks():
+    """It is kept in records that outlive a release."""
+    body = {
+        "ports": [PORT],
+        "command": ["serve", "--password", "pl4nted"],
+        "entrypoint": ["pl4nted"],
+        "healthcheck": {"test": ["CMD-SHELL", "curl http://me:pl4nted@localhost"]},
+        "labels": {"traefik.http.middlewares.auth.basicauth.users": "me:pl4nted"},
+        "logging": {"options": {"token": "pl4nted"}},
+        "build": {"args": {"TOKEN": "pl4nted"}},
+        "post_start": [{"command": ["pl4nted"]}],
+    }
+    found = one_service(body, labels={"traefik": "remove"})
+    assert found.services["web"].readiness.kind == "healthcheck"
+    assert "pl4nted" not in json.dumps(found.as_dict())
 
 
 def test_writable_volumes_make_exclusive_unless_shared(understood):
@@ -319,6 +337,68 @@ def test_who_is_called_by_address_is_web():
         },
     }
     assert roles(understand(model, {})) == {"api": "web", "apis": "worker", "front": "web"}
+
+
+def test_who_is_named_in_a_file_that_a_proxy_mounts_is_web():
+    model = {
+        "name": "p",
+        "services": {"front": {"image": "nginx", "ports": [PORT]}, "api": {"image": "app"}, "php": {"image": "app"}},
+    }
+    texts = {"front": "location / { proxy_pass http://api; }\nfastcgi_pass php:9000;\n"}
+    found = understand(model, {"mounted_texts": texts})
+    assert roles(found) == {"api": "web", "php": "web", "front": "web"}
+    assert (found.services["php"].readiness.kind, found.services["php"].readiness.port) == ("tcp", 9000)
+    assert refused(found, "api") == [("no_readiness", "api")], "nobody says at which port"
+    found = understand(model, {"mounted_texts": texts}, image_ports={"api": (3000,), "front": (80,)})
+    assert refused(found) == [("no_readiness", "front")], "where users come in, an open port is not enough"
+
+
+def test_what_requests_depend_on_starts_before_them():
+    bodies = {
+        "front": {"image": "nginx", "ports": [PORT], "depends_on": {"api": None}},
+        "api": {"image": "app", "depends_on": {"render": None, "queue-worker": None}},
+        "render": {"image": "app"},
+        "queue-worker": {"image": "app"},
+        "alone": {"image": "app", "depends_on": {"front": None}},
+    }
+    found = roles(understand({"name": "p", "services": bodies}, {}))
+    assert found == {"front": "web", "api": "web", "render": "web", "queue-worker": "worker", "alone": "worker"}
+
+
+@pytest.mark.parametrize(
+    ("command", "migrating"),
+    [
+        ("/entrypoint.sh db migrate && /entrypoint.sh run", True),
+        ("./app migrate up", True),
+        ("migrate", True),
+        ("sh -c 'bin/migrate && serve'", True),
+        ("yarn db:migrate", True),
+        ("node migrations run", True),
+        ("serve --no-migrate", False),
+        ("serve --migrate-later", False),
+        ("celery -A migrate.tasks worker", False),
+    ],
+)
+def test_migrations_in_commands(command, migrating):
+    assert migrates({"command": command}) is migrating
+
+
+@pytest.mark.parametrize(
+    ("body", "role"),
+    [
+        ({"command": "./app migrate"}, "job"),
+        ({"command": "sh -c 'wait-for db && alembic upgrade head'"}, "job"),
+        ({"command": "./app migrate", "restart": "on-failure:3"}, "job"),
+        ({"command": "./app migrate", "restart": "always"}, "worker"),
+        ({"command": "sh -c 'alembic upgrade head && run'"}, "worker"),
+        ({"command": '"0 3 * * * backup"'}, "scheduler"),
+        ({"command": ["sh", "-c", "crontab */5 * * * * job"]}, "scheduler"),
+        ({"command": "run 1 2 3"}, "worker"),
+    ],
+)
+def test_jobs_and_schedules_by_their_commands(body, role):
+    services = {"web": {"image": "x", "ports": [PORT]}, "other": {"image": "x", **body}}
+    assert roles(understand({"name": "p", "services": services}, {}))["other"] == role
 
 
 def test_namespaces_of_others():
