@@ -77,7 +77,8 @@ def _check_name(name: Any, request: set[str], known: set[str]) -> None:
         raise Refused(
             "an argument of -e is not of the form name=value",
             code="unknown_variable",
-            next_step="Say for example `-e env=production`; a value with spaces is quoted twice: -e \"reason='as planned'\".",
+            next_step="Say for example `-e env=production`, and quote a value with spaces twice: "
+            "`-e \"reason='as planned'\"`.",
         )
     short = name[len(PREFIX) :] if isinstance(name, str) and name.startswith(PREFIX) else name
     if isinstance(name, str) and short in VARIABLES:
