@@ -101,12 +101,12 @@ class ActionModule(ActionBase):
     def _release(self, args: dict[str, Any]) -> dict[str, Any] | None:
         """What was asked for as a new release; None when the runbook is about releases that the host has."""
         asked = {name: args[name] for name in ("version", "image", "images", "promoted") if args[name]}
-        if args["runbook"] not in ("apply_update", "preflight"):
+        if args["runbook"] not in ("adopt", "apply_update", "preflight"):
             return None
         # What stands in the inventory has not met the guard.
         for name in ("version", "image", "images", "commit"):
             check_value(name, args[name])
-        if not asked:
+        if not asked and args["runbook"] != "adopt":
             if args["runbook"] == "preflight":
                 return None
             raise Refused(
@@ -132,7 +132,8 @@ class ActionModule(ActionBase):
             manifest = find_manifest(args["manifests"], args["version"])
         git = commit_of(args["source"])
         return {
-            "version": version or _version_of(args["image"], args["images"]),
+            # What is adopted and not named is called by the image that runs.
+            "version": version or ("" if args["runbook"] == "adopt" else _version_of(args["image"], args["images"])),
             "image": args["image"],
             "images": {**(manifest.get("images") or {}), **(promoted.get("images") or {}), **args["images"]},
             "manifest": dict(manifest),

@@ -31,7 +31,18 @@ options:
     description: What is planned. V(preflight) only lists the reasons of go and no-go.
     type: str
     required: true
-    choices: [apply_update, blue_green_switch, maintenance, preflight, prune, recover, retire, rollback, set_env]
+    choices:
+      - adopt
+      - apply_update
+      - blue_green_switch
+      - maintenance
+      - preflight
+      - prune
+      - recover
+      - retire
+      - rollback
+      - set_env
+      - unadopt
   release:
     description:
       - The new release, as the controller resolved it. C(release.version), C(release.images),
@@ -162,6 +173,7 @@ def main() -> None:
                 "type": "str",
                 "required": True,
                 "choices": [
+                    "adopt",
                     "apply_update",
                     "blue_green_switch",
                     "maintenance",
@@ -171,6 +183,7 @@ def main() -> None:
                     "retire",
                     "rollback",
                     "set_env",
+                    "unadopt",
                 ],
             },
             "release": {"type": "dict"},

@@ -34,7 +34,7 @@ options:
     description: The runbook that was planned.
     type: str
     required: true
-    choices: [apply_update, blue_green_switch, maintenance, prune, recover, retire, rollback, set_env]
+    choices: [adopt, apply_update, blue_green_switch, maintenance, prune, recover, retire, rollback, set_env, unadopt]
   run:
     description: The id of the run, chosen by the controller.
     type: str
@@ -172,6 +172,7 @@ def main() -> None:
                 "type": "str",
                 "required": True,
                 "choices": [
+                    "adopt",
                     "apply_update",
                     "blue_green_switch",
                     "maintenance",
@@ -180,6 +181,7 @@ def main() -> None:
                     "retire",
                     "rollback",
                     "set_env",
+                    "unadopt",
                 ],
             },
             "run": {"type": "str", "required": True},

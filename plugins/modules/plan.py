@@ -29,7 +29,18 @@ options:
     description: What is planned.
     type: str
     required: true
-    choices: [apply_update, blue_green_switch, maintenance, preflight, prune, recover, retire, rollback, set_env]
+    choices:
+      - adopt
+      - apply_update
+      - blue_green_switch
+      - maintenance
+      - preflight
+      - prune
+      - recover
+      - retire
+      - rollback
+      - set_env
+      - unadopt
   platform:
     description: Which adapter serves the target.
     type: str

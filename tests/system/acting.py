@@ -96,9 +96,10 @@ class Acting:
         """What compose_plan answers; raises what it refuses. *stays* is false for ``--check``."""
         params = {**self.params, "runbook": runbook, "options": options, "release": None, "archive": None}
         with tempfile.TemporaryDirectory(prefix="steady-scratch-") as scratch:
-            if version:
+            if version or runbook == "adopt":
                 packed = pack(self.hello.variables["service_source"], into=scratch)
-                manifest = dict(find_manifest(self.hello.variables["service_manifests"], version))
+                manifests = self.hello.variables.get("service_manifests")
+                manifest = dict(find_manifest(manifests, version)) if version else {}
                 asked = {"version": version, "image": None, "images": manifest.get("images") or {}, "commit": ""}
                 params["release"] = {**asked, "manifest": manifest, "source_digest": packed.digest}
                 params["archive"] = packed.path

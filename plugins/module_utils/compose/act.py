@@ -58,7 +58,7 @@ def act(
     journal = Journal(files, request["run"], clock, platform.host.mask)
     lock = HostLock(files, clock)
     try:
-        if request["runbook"] in ("apply_update", "set_env"):
+        if request["runbook"] in ("adopt", "apply_update", "set_env"):
             request["release"] = planned_release(files)
             platform.fetch(request["release"], lambda text: journal.log("progress", text=text))
         lock.acquire({"run": request["run"], "runbook": request["runbook"], "since": clock.now()})
@@ -72,9 +72,11 @@ def act(
         gates = checks.go_no_go(observed, request["settings"])
         checks.gate(gates)
         request["stock"] = platform.stock() if request["runbook"] == "prune" else None
+        if request["runbook"] == "unadopt":
+            request["home"] = platform.home(observed)
         plan, release = make_plan(observed, {**request, "settings_digest": platform.host.settings_digest})
         engine.same_plan(request["plan"], plan)
-        if request["runbook"] == "apply_update":
+        if request["runbook"] in ("adopt", "apply_update"):
             gates += checks.mandated(platform.headroom(observed, release, plan["steps"]), request["settings"])
             checks.gate(gates)
         if request["runbook"] != "recover" and any(step["do"] == "stage" for step in plan["steps"]):

@@ -78,27 +78,20 @@ class Edge:
             evidence = EdgeInstall(self.files, self.runtime, self.container, self.clock).ensure(spec)
         return {**evidence, "took_ms": round(1000 * (self.clock.monotonic() - start))}
 
-    def create(self, spec: EdgeSpec) -> dict[str, Any]:
+    def create(self, spec: EdgeSpec, traffic: Traffic) -> None:
         """Make the container with its ports beside whoever still has them; :meth:`ensure` then starts it."""
         spec.check()
         with self._locked():
-            return EdgeInstall(self.files, self.runtime, self.container, self.clock).create(spec)
+            EdgeInstall(self.files, self.runtime, self.container, self.clock).create(spec)
+            put(self.files, {"config/edge.map": map_text(traffic)})
 
     def stop(self, traffic: Traffic) -> dict[str, Any]:
         """Stop the container, and write down what it does when it is started again."""
         with self._locked():
             ran = self.container.stop()
-            self._keep(traffic)
+            if self.files.exists("config"):
+                put(self.files, {"config/edge.map": map_text(traffic)})
         return {"changed": ran}
-
-    def keep(self, traffic: Traffic) -> None:
-        """Write *traffic* down for when the edge starts; a process that runs is not told."""
-        with self._locked():
-            self._keep(traffic)
-
-    def _keep(self, traffic: Traffic) -> None:
-        if self.files.exists("config"):
-            put(self.files, {"config/edge.map": map_text(traffic)})
 
     def observe(self) -> dict[str, Any]:
         """What is there, read only::

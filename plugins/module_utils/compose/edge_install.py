@@ -80,14 +80,13 @@ class EdgeInstall:
         change = "created" if not seen else "recreated" if running else "started"
         return {"changed": True, "change": change, "config": digest, **({"gap_ms": gap.gap_ms} if running else {})}
 
-    def create(self, spec: EdgeSpec) -> dict[str, Any]:
+    def create(self, spec: EdgeSpec) -> None:
         """Make the container as *spec* says and do not start it: that takes its ports, and the least time then."""
         self._directories()
         files, model = config_files(spec), compose_model(spec, self.files.root)
         self._validate(spec.image, files)
         self._put(model, files)
         self.container.up(recreate=False, start=False)
-        return {"changed": True, "change": "made"}
 
     def _put(self, model: dict[str, Any], files: dict[str, str]) -> None:
         texts = {f"config/{name}": text for name, text in files.items()}

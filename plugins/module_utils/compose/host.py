@@ -96,7 +96,19 @@ class Host:
     def paths(self, release: str) -> Paths:
         """Where a kept release's source is, and the data that lives beside it."""
         source = self.files.path(f"releases/{release}/source")
-        return Paths(rendered=source, source=source, data=self.files.path("base/source"))
+        data = self.plain.get("data") or self.files.path("base/source")
+        return Paths(rendered=source, source=source, data=data)
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """What is recorded of the service as it runs by plain ``docker compose``: see ``plain``."""
+        record = self.files.read_json("adopted.json")
+        return record if isinstance(record, dict) else {}
+
+    def save_plain(self, **changed: Any) -> dict[str, Any]:
+        record = {**self.plain, **changed}
+        self.files.write_json("adopted.json", record)
+        return record
 
     def rendered(self, release: Release) -> Model:
         """The user's compose file of a kept release as Compose understands it."""

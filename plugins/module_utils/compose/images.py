@@ -167,7 +167,7 @@ def _local(docker: Docker, image: str, users: str, answer: CommandFailed, notes:
     local = here(docker, image)
     if not local:
         raise _unavailable(image, users, str(answer.last_seen or answer.detail))
-    known = [one for one in local.get("RepoDigests") or [] if repository(one) == repository(image)]
+    known = _digests(local, image)
     what = "at its last known digest" if known else "by its id: it was never in a registry"
     notes.append(f"{image} is taken as it is on this host, {what}. The registry said: {_sentence(answer)}")
     return str(known[0] if known else local["Id"])
@@ -177,6 +177,25 @@ def here(docker: Docker, image: str) -> dict[str, Any] | None:
     """An image of this host, as the engine describes it; None when it is not here."""
     status, found = docker.engine.json("GET", f"/images/{quote(_untagged(image), safe='/:@')}/json")
     return dict(found) if status == 200 else None
+
+
+def _digests(local: Mapping[str, Any], image: str) -> list[str]:
+    return [str(one) for one in local.get("RepoDigests") or [] if repository(one) == repository(image)]
+
+
+def pin_of(docker: Docker, image: str, name: str) -> str:
+    """How the image with the id *image* is pinned that a container was made from as *name*: by a digest of that
+    repository, else by its id."""
+    known = _digests(here(docker, image) or {}, name)
+    if not known:
+        return image
+    digest = known[0].partition("@")[2]
+    return f"{name.partition('@')[0]}@{digest}" if not _ID.match(name) else known[0]
+
+
+def present_id(docker: Docker, image: str) -> str:
+    """The id of an image of this host; "" when it is not here."""
+    return str((here(docker, image) or {}).get("Id") or "")
 
 
 def _untagged(image: str) -> str:

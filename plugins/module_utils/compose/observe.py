@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import RunbookError
 from ..run.contract import SLOTS, Observation
+from . import plain
 from .database import last_known_schema
 from .edge import Edge
 from .host import Host, is_healthy, is_running, service_of
@@ -43,6 +44,7 @@ def describe(host: Host, edge: Edge) -> Observation:
             "releases": releases,
             "schema": schema.result()[0],
             "schema_unread": schema.result()[1],
+            "plain": plain.observed(host, base.result()),
             "drift": drift,
             "checks": _checks(host),
         }
@@ -109,11 +111,13 @@ def _traffic(seen: Mapping[str, Any]) -> dict[str, Any]:
 def _drift(host: Host, slots: Mapping[str, Any], base: list[dict[str, Any]], edge: Mapping[str, Any]) -> list[str]:
     """What is not as we left it, each with what it means."""
     found = [str(sentence) for sentence in edge.get("drift") or []]
-    for container in base:
-        role = (container["Config"]["Labels"] or {}).get("com.docker.compose.oneoff")
-        record = host.files.read_json("base/base.json") or {}
-        if record and role != "True" and service_of(container) not in (record.get("services") or []):
-            found.append(f"container {container['Name'].lstrip('/')} runs outside our releases (a plain compose up?)")
+    record = host.files.read_json("base/base.json")
+    ours = (record or {}).get("services") or []
+    strange = [c for c in base if record and not plain.is_oneoff(c) and service_of(c) not in ours]
+    for container in strange if host.plain.get("stage") in (None, "taken") else ():
+        name = container["Name"].lstrip("/")
+        state = "runs" if is_running(container) else f"is there ({container['State']['Status']})"
+        found.append(f"container {name} {state} outside our releases (a plain compose up?): docker rm --force {name}")
     for slot, state in slots.items():
         if state["state"] == "partial":
             found.append(f"slot {slot} runs only in part")

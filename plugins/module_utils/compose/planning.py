@@ -18,6 +18,7 @@ from ..run.journal import Journal, not_written, present, unfinished
 from ..run.ledger import Ledger
 from ..run.lock import busy
 from ..run.overlay import overlay_of
+from ..run.plain import refuse_adopted
 from ..run.plan import Plan, describe_steps
 from ..run.recover import ways
 from ..run.runbooks import make_plan
@@ -49,11 +50,15 @@ def plan_runbook(params: Mapping[str, Any], scratch: str, stays: bool) -> dict[s
         checks.gate(seen["checks"])
         return seen
     checks.gate(found)
+    if runbook == "adopt":
+        refuse_adopted(observed)
     release = None
     if params["release"]:
+        from .adopting import Running
         from .release import new_release  # a rollback does without the half of our code that this needs
 
-        release = new_release(platform, params, observed, scratch)
+        running = Running(platform.host) if runbook == "adopt" else None
+        release = new_release(platform, params, observed, scratch, running)
     if runbook == "set_env":
         from .release import changed_release
 
@@ -62,6 +67,8 @@ def plan_runbook(params: Mapping[str, Any], scratch: str, stays: bool) -> dict[s
     request["dead"] = dead.intent() if dead else None
     request["stock"] = platform.stock() if runbook == "prune" else None
     request["settings_digest"] = platform.host.settings_digest
+    if runbook == "unadopt":
+        request["home"] = platform.home(observed)
     plan, record = make_plan(observed, {**request, "runbook": "apply_update" if runbook == "preflight" else runbook})
     if release:
         room = checks.mandated(platform.headroom(observed, release, plan["steps"]), platform.host.settings)

@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..errors import Refused, StepFailed
@@ -18,13 +19,13 @@ from ..run.contract import SLOTS, Address, Evidence, Observation, Progress, Rele
 from ..run.files import Files
 from ..verify.mask import Mask
 from ..verify.watch import Sample
-from . import base, observe, slots, stock
+from . import base, observe, plain, slots, stock
 from .archive import unpack
 from .database import remember_schema
 from .docker import Docker
 from .edge import Edge
 from .edge_container import check_free
-from .edge_spec import EdgePort, EdgeSpec
+from .edge_spec import EdgePort, EdgeSpec, Traffic
 from .host import Host, address_on, is_running, service_of
 from .model import Understanding
 from .names import EDGE_IMAGE, STATE
@@ -105,6 +106,61 @@ class ComposePlatform:
         edge = self.edge.ensure(self._spec(release, beside))
         return {**slots.stage(self.host, self.edge, slot, release, progress), "edge": edge}
 
+    def home(self, observed: Observation) -> dict[str, Any]:
+        """Where an unadoption makes the plain containers of the live release from; {} when none is live."""
+        live = observed["live"]
+        record = observed["releases"].get(observed["slots"][live]["release"] or "") if live else None
+        return plain.home_of(self.host, record) if record else {}
+
+    def remember(self, release: Release) -> Evidence:
+        return plain.remember(self.host, release)
+
+    def take_ports(self, release: Release, slot: str, progress: Progress) -> Evidence:
+        """The edge, with its ports, is made before the plain containers stop: the time without anybody is the least."""
+        spec = replace(self._spec(release, None), published=True)
+        seen = self.edge.observe()
+        ports = {(str(host_ip), int(port)) for host_ip, port in seen["ports"]}
+        wanted = {(port.host_ip, port.published) for port in spec.ports}
+        if seen["state"] != "running" or ports != wanted:
+            self.edge.create(spec, Traffic("hold"))
+        progress("stopping the plain web containers")
+        every = release["strategy"] == "hold"
+        web = [c for c in plain.containers(self.host, *plain.WEB) if every or c["HostConfig"].get("PortBindings")]
+        changed = plain.stop(self.host, web)
+        edge = self.edge.ensure(spec)
+        if slot:
+            self.edge.wait_ready(slot, 15)
+        return {"changed": changed or edge["changed"], "edge": edge}
+
+    def dismiss(self) -> Evidence:
+        return plain.dismiss(self.host)
+
+    def draft(self, release: Release, home: Mapping[str, Any]) -> Evidence:
+        return plain.draft(self.host, release, home)
+
+    def restore(self, release: Release, progress: Progress) -> Evidence:
+        """Give the ports back; two workers are never at once, nor two of what must not overlap."""
+        if not self.host.plain:
+            return {"changed": False}
+        for slot in SLOTS:
+            slots.rest(self.host, slot, plain.HANDS)
+        self.edge.stop(Traffic("none"))
+        if release["strategy"] == "hold":
+            for slot in SLOTS:
+                slots.halt(self.host, slot)
+        return plain.start(self.host, release, progress)
+
+    def dissolve(self) -> Evidence:
+        """From its first change on there is no way back."""
+        if self.host.plain:
+            self.host.save_plain(stage="returned")
+        for slot in SLOTS:
+            slots.retire(self.host, slot)
+        self.edge.remove()
+        for file in ("base/base.json", "base/compose.json", "incoming"):
+            self.host.files.remove(file)
+        return {"changed": True}
+
     def shift(self, slot: str) -> Evidence:
         try:
             said = self.edge.send(slot)
@@ -130,6 +186,7 @@ class ComposePlatform:
         return {"changed": self.edge.maintain(on)["changed"]}
 
     def handover(self, slot: str, progress: Progress) -> Evidence:
+        plain.stop(self.host, plain.containers(self.host, *plain.HANDS))
         return slots.handover(self.host, slot, progress)
 
     def halt(self, slot: str) -> Evidence:
@@ -188,7 +245,7 @@ class ComposePlatform:
 
     def entrances(self) -> list[dict[str, Any]]:
         path = (self.host.settings.get("proof") or {}).get("path")
-        release = self._live_release()
+        release = self._live_release() or self.host.release(self.host.plain.get("release") or "") or {}
         ready = (release.get("render") or {}).get("ready") or {}
         return [
             {
@@ -267,6 +324,7 @@ class ComposePlatform:
             probe_token=self.probe_token(),
             trusted=tuple(settings.get("edge_trusted") or ()),
             hold_seconds=int(settings["hold_seconds"]),
+            published=self.host.plain.get("stage") != "begun" or bool(self.edge.observe()["ports"]),
             maintenance_html=(html or b"").decode(errors="replace"),
             replicas=max([8, *(n for one in (release, beside or {}) for n in (one.get("replicas") or {}).values())]),
         )

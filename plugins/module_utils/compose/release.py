@@ -14,6 +14,8 @@ from typing import Any
 from ..errors import Refused
 from ..run.contract import Observation, Release
 from ..run.overlay import Overlay, change, lost, overlay_of, told
+from ..run.plain import refuse_unadopted
+from .adopting import Running, understood
 from .archive import unpack
 from .base import has
 from .build import builders
@@ -32,18 +34,26 @@ from .render import ANCHOR, Paths, base_model
 from .understand import near, understand
 
 
-def new_release(platform: ComposePlatform, params: Mapping[str, Any], observed: Observation, scratch: str) -> Release:
+def new_release(
+    platform: ComposePlatform,
+    params: Mapping[str, Any],
+    observed: Observation,
+    scratch: str,
+    running: Running | None = None,
+) -> Release:
     """Unpack and render the source, understand it, pin its images: the record of a new release.
 
-    What set_env changed in the release that serves is changed in this one too.
+    What set_env changed in the release that serves is changed in this one too. With *running* it is the release that
+    runs by plain compose, from the images that run; refused when it is not.
     """
     settings, asked = platform.host.settings, params["release"]
     source = os.path.join(scratch, "source")
     unpack(params["archive"], source)
     environment = {**(settings.get("environment") or {}), **((asked.get("manifest") or {}).get("environment") or {})}
-    environment.setdefault("VERSION", asked["version"] or "")
+    if asked["version"] or not running:
+        environment.setdefault("VERSION", asked["version"] or "")
     live = _live(observed)
-    return _record(platform, asked, source, settings, environment, overlay_of(live), observed)
+    return _record(platform, asked, source, settings, environment, overlay_of(live), observed, running)
 
 
 def changed_release(platform: ComposePlatform, options: Mapping[str, Any], observed: Observation) -> Release:
@@ -122,6 +132,7 @@ def _record(
     environment: dict[str, Any],
     overlay: Overlay,
     observed: Observation,
+    running: Running | None = None,
 ) -> Release:
     settings = {**settings, "overlay": overlay}
     model = platform.host.render(source, settings, environment)
@@ -139,7 +150,10 @@ def _record(
     made_of = {"directory": source, "source_digest": asked["source_digest"], "environment": environment}
     values = {**environment, **platform.host.secrets}
     make = builders(platform.host.docker, model, named, states, made_of, values, platform.host.mask.data)
-    pins, notes = resolve(platform.host.docker, model, set(understanding.services) - states, make)
+    wanted = set(understanding.services) - states
+    pins = running.pins(model, wanted) if running else {}
+    resolved, notes = resolve(platform.host.docker, model, wanted - set(pins), make)
+    pins.update(resolved)
     # Those that have containers keep their images; the others must not turn out to have none when they are started.
     resolve(platform.host.docker, model, states - set(map(service_of, platform.host.base_containers())), make)
     mute = {finding.service: pins[finding.service] for finding in understanding.refusals}
@@ -152,7 +166,13 @@ def _record(
         understanding = understand(model, settings, source=source, image_tests=tests, image_ports=ports)
     understanding.refuse()
     check_edge(platform.host.service, settings, understanding, source)
-    platform.check_ports(understanding)
+    if running:
+        asked = {**asked, "version": asked["version"] or running.version(model, understanding)}
+        notes += running.compare(model, understanding, source)
+    else:
+        refuse_unadopted(observed, {name: member.role for name, member in understanding.services.items()})
+        platform.check_ports(understanding)
+    switches = strategy(understanding, settings)
     paths = Paths(source, source, platform.host.files.path("base/source"))
     base = base_model(model, understanding, paths=paths, anchor_image=EDGE_IMAGE)
     notes += state_changes(platform.host.files.read_json("base/compose.json") or {}, base)
@@ -169,12 +189,12 @@ def _record(
         "schema": _schema(manifest, observed),
         "manifest": manifest,
         "jobs": ordered(jobs, manifest.get("order") or []),
-        "jobs_done": [],
+        "jobs_done": jobs if running else [],
         "self_migrating": any(member.self_migrating for member in understanding.services.values()),
         "base": has(base),
         "needs": needs(model, understanding),
         "pools": pools_needed(model, understanding),
-        "strategy": strategy(understanding, settings),
+        "strategy": switches,
         "workers": bool(understanding.of_role("worker", "scheduler")),
         "roles": {name: member.role for name, member in understanding.services.items()},
         "replicas": {member.name: member.replicas for member in understanding.of_role("web")},
@@ -182,6 +202,7 @@ def _record(
         "render": {name: settings[name] for name in ("compose_files", "profiles", "ready", "overlay")},
         "understanding": understanding.as_dict(),
         "notes": [
+            *(understood(understanding, switches) if running else ()),
             *(finding.detail for finding in understanding.notes),
             *(f"{name} is not read, as service_compose_files does not name it." for name in unread),
             *(f"{told(entry)}, as set_env set it." for entry in overlay if entry in overlay_of(_live(observed))),
@@ -193,6 +214,7 @@ def _record(
             *notes,
         ],
         "previous": None,
+        **({"plain": running.record} if running else {}),
     }
 
 

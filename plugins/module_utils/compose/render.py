@@ -174,6 +174,36 @@ def job_model(
     return _document(f"{understanding.project}-job", model, rendered, networks, paths.rendered, paths.source)
 
 
+def plain_model(
+    model: Mapping[str, Any], states: Iterable[str], *, paths: Paths, pins: Mapping[str, str] | None = None
+) -> Model:
+    """The user's own file, resolved: everything in the project that it names, as plain ``docker compose`` runs it.
+
+    What is only read is *paths.source*'s; what is written, and all of the services *states*, is *paths.data*'s. *pins*
+    are images instead of the file's own.
+    """
+    document, states = copy.deepcopy(dict(model)), set(states)
+    for name, body in (document.get("services") or {}).items():
+        mounts = [
+            (paths.source if one.get("read_only") and name not in states else paths.data, one)
+            for one in mounts_of(body)
+        ]
+        _replace(body, "volumes", [_mount(mount, paths.rendered, new) for new, mount in mounts])
+        if name in (pins or {}):
+            body.pop("build", None)
+            body["image"] = (pins or {})[name]
+            body["pull_policy"] = "never" if body["image"].startswith("sha256:") else "missing"
+    for kind in ("secrets", "configs"):
+        for entry in (document.get(kind) or {}).values():
+            if entry.get("file"):
+                entry["file"] = _reroot(str(entry["file"]), paths.rendered, paths.source)
+    for body in (document.get("volumes") or {}).values():
+        device = str(((body or {}).get("driver_opts") or {}).get("device") or "")
+        if device:
+            body["driver_opts"]["device"] = _reroot(device, paths.rendered, paths.data)
+    return document
+
+
 def base_paths(model: Mapping[str, Any], understanding: Understanding, rendered: str) -> dict[str, bool]:
     """What has to be in the ``data`` directory, relative to it: path -> True when the first release's source has it for
     a state service or as the beginning of data (copy it once), False when releases write all of it (a directory)."""

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..run.contract import Evidence, Progress, Release, other
@@ -117,6 +117,16 @@ def _stop(host: Host, slot: str, names: set[str]) -> bool:
         words = [f"{name}-{slot}" for name in sorted(names)]
         host.compose(host.slot_project(slot), f"slots/{slot}/compose.json", "stop", *words, timeout=300)
     return bool(up)
+
+
+def rest(host: Host, slot: str, roles: Iterable[str]) -> bool:
+    """Stop what a slot has of these roles."""
+    release = host.release(host.slot(slot).get("release") or "") or {}
+    wanted = {name for name, role in (release.get("roles") or {}).items() if role in roles}
+    running = [c["Id"] for c in host.slot_containers(slot) if service_of(c) in wanted and is_running(c)]
+    if running:
+        host.docker("stop", *running, timeout=300)
+    return bool(running)
 
 
 def halt(host: Host, slot: str) -> Evidence:

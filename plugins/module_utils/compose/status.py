@@ -16,6 +16,7 @@ from ..run.journal import present
 from ..run.ledger import Ledger
 from ..run.overlay import Overlay, overlay_of
 from ..run.overlay import told as told_entry
+from ..run.plain import plain_of
 from ..run.verification import check_release
 from ..verify.smoke import check_log_errors
 from .planning import brief, told
@@ -113,6 +114,7 @@ def _lines(
         left = (state["warm_until"] or 0) - now
         words += [f"warm for {left:.0f} s more"] if left > 0 and state["state"] == "running" else []
         lines.append(", ".join(words))
+    lines += _plain(plain_of(observed))
     traffic = observed["traffic"]
     if traffic["live"] not in releases and traffic["live"] not in ("blue", "green"):
         lines.append(f"  traffic: {traffic['live']}")
@@ -134,6 +136,16 @@ def _lines(
 def _overlay(observed: Observation) -> Overlay:
     live = observed["live"]
     return overlay_of(observed["releases"].get(observed["slots"][live]["release"] or "")) if live else []
+
+
+def _plain(plain: Mapping[str, Any]) -> list[str]:
+    """Where the service came from, or whom it belongs to again."""
+    where = plain["directory"]
+    if plain["stage"] == "taken" and where:
+        return [f"  adopted from {where}"]
+    if plain["stage"] == "returned":
+        return [f"  not managed: plain docker compose runs it in {where}; adopt.yml takes it over again"]
+    return []
 
 
 def _time(seconds: float) -> str:

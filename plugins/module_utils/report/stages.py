@@ -12,7 +12,7 @@ from .facts import Facts
 
 SLOTS = ("blue", "green")
 # Steps after which users may see something else than before.
-_TOUCHING = ("hold", "shift", "close", "maintain")
+_TOUCHING = ("hold", "take_ports", "restore", "shift", "close", "maintain")
 
 
 def version_in(facts: Facts, slot: str) -> str:
@@ -50,8 +50,10 @@ def eras(facts: Facts, since: float, until: float) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [{"since": since, "slot": slot}]
     to = facts["to"] or {}
     for step in facts["steps"]:
-        if step["do"] == "hold":
+        if step["do"] in ("hold", "take_ports"):
             slot = "hold"
+        elif step["do"] == "restore":
+            slot = "plain"
         elif step["do"] == "close":
             slot = ""
         elif step["do"] == "shift":

@@ -27,9 +27,12 @@ NOUNS = {
     "maintenance": "maintenance of {}",
     "set_env": "the change of the environment of {}",
     "prune": "clearing up beside {}",
+    "adopt": "the adoption of {}",
+    "unadopt": "the way back to plain compose with {}",
 }
 WORDS = {"no": "No", "little": "Perhaps", "yes": "Yes", "unknown": "Not known"}
 PHRASES = {"no": "users noticed nothing", "little": "users may have noticed", "yes": "users noticed it"}
+ADOPTING = {"adopt": "was adopted: it serves from a slot", "unadopt": "runs by plain docker compose again"}
 NOTHING = "Nothing to undo"
 NOT_MORE = 0.01  # errors that would be this unlikely by what is usual are more than usual
 # A gap that somebody may notice who waits just then.
@@ -83,6 +86,8 @@ def _done(facts: Facts, old: str, new: str) -> str:
         return f"what was left beside {new} was removed"
     if facts["runbook"] == "maintenance":
         return "users get the maintenance page" if maintained(facts) else f"users get {new} again"
+    if facts["runbook"] in ADOPTING:
+        return f"{new} {ADOPTING[facts['runbook']]}"
     if facts["runbook"] == "recover":
         ended = f"undone; {old} serves" if facts["way"] == "back" else f"finished; {new} serves"
         return f"a run that had died was {ended}"
@@ -252,6 +257,9 @@ def undo(facts: Facts) -> dict[str, str]:
     if facts["runbook"] == "maintenance":
         state = "off" if maintained(facts) else "on"
         return _undo("Run this", f"Turn it {state} again:", command(facts, "maintenance", state=state))
+    if facts["runbook"] in ADOPTING:
+        other = "unadopt" if facts["runbook"] == "adopt" else "adopt"
+        return _undo("Run this", "The other way, for as short an outage again:", command(facts, other))
     if not facts["from"]:
         return _undo("Not possible", f"{new} is the first release here: there is nothing to go back to.")
     if any(note.startswith("Point of no return") for note in facts["notes"]):

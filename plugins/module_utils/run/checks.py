@@ -87,6 +87,9 @@ def _missing(checks: Iterable[Check], mandatory: set[str]) -> list[Check]:
 def _serving(observed: Observation) -> Check:
     live = observed["live"]
     if not live:
+        running = (observed.get("plain") or {}).get("running")
+        if running:
+            return _check("current_release", "go", f"plain docker compose runs {', '.join(running)}")
         return _check("current_release", "go", "nothing serves yet: this will be the first release")
     slot = observed["slots"][live]
     version = (observed["releases"].get(slot["release"] or "") or {}).get("version") or "an unknown release"

@@ -24,6 +24,8 @@ evidence (a dict with at least ``changed``). Called again after a kill it finish
      "jobs": [{"release": id, "service": name}], # one-off services whose containers are there, at work or ended
      "schema": revision | None,                  # what the database says now; None when none is declared
      "schema_unread": why | "",                  # the database does not answer: "schema" is what it said at last
+     "plain": {"stage": begun | taken | leaving | returned | "",  # what runs by plain compose, where there is that
+               "directory", "running": [service, ...], "containers": {name: id}},
      "drift": [sentence, ...],                   # what is not as we left it
      "checks": [{"name", "status", "detail", "next_step"}, ...]}   # what only the platform can see
 """
@@ -42,6 +44,7 @@ Progress = Callable[[str], None]
 Address = tuple[str, int]
 
 SLOTS = ("blue", "green")
+PLAIN = "plain"  # where a release runs by plain compose, beside the slots; it answers without the edge
 
 
 def other(slot: str) -> str:
@@ -77,6 +80,24 @@ class Platform(Protocol):
 
     def end_jobs(self, seconds: float, progress: Progress) -> Evidence:
         """Wait until no one-off service is at work any more, and remove what they left, whatever became of them."""
+
+    def remember(self, release: Release) -> Evidence:
+        """Record what runs by plain compose, so that it can be started again as it was."""
+
+    def take_ports(self, release: Release, slot: str, progress: Progress) -> Evidence:
+        """Stop the plain web containers and hold requests at their ports; wait for the edge to reach *slot*, if any."""
+
+    def dismiss(self) -> Evidence:
+        """Remove the plain containers of what slots run. Not state, volumes and networks."""
+
+    def draft(self, release: Release, home: dict[str, Any]) -> Evidence:
+        """Make the plain containers of a release from a directory, and start none."""
+
+    def restore(self, release: Release, progress: Progress) -> Evidence:
+        """Stop the edge and the slots' workers, start the plain containers and wait until they are ready."""
+
+    def dissolve(self) -> Evidence:
+        """Remove slots and edge; the records stay."""
 
     def stage(self, slot: str, release: Release, progress: Progress) -> Evidence:
         """Start a release in a slot without traffic and wait until it is ready and the edge can reach it."""

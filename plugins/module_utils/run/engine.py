@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from ..errors import Refused, RunbookError, StepFailed
+from . import plain
 from . import plan as plans
 from .clock import Clock
-from .contract import Platform, Release
+from .contract import Observation, Platform, Release
 from .journal import Journal, bury, not_written
 from .ledger import Ledger, LedgerBroken
 from .recover import FORMAT, root
@@ -215,6 +216,8 @@ def _way_out(
     failure: dict[str, Any],
 ) -> str:
     observed = context.platform.describe()
+    if plain.concerns(plan):
+        return _plain_way_out(context, plan, observed, steps, failure)
     in_place = "back" in plan  # who serves was never in question
     if not in_place and context.forward and not (origin is None or survives(origin, observed, context.release)):
         context.journal.log("turn", text="past the point of no return: going on")
@@ -228,6 +231,24 @@ def _way_out(
         context.journal.intend(context.intent)
     context.journal.log("turn", text=f"going back to {origin['version'] if origin else 'nothing'}")
     _walk(context, plan["back"] if in_place else plans.back(observed, plan["from"], plan["to"], origin), steps)
+    return "undone"
+
+
+def _plain_way_out(
+    context: Context, plan: plans.Plan, observed: Observation, steps: list[dict[str, Any]], failure: dict[str, Any]
+) -> str:
+    """Plain compose and a slot run the same release: each can take over from the other until one is being removed."""
+    why = plain.past(observed, plan)
+    if why:
+        context.journal.log("turn", text=f"{why}: going on")
+        failure["next_step"] = "Nothing: it was finished."
+        _walk(context, plain.onward(observed, plan, context.release), steps)
+        return "kept"
+    context.intent = {**context.intent, "direction": "back"}
+    with contextlib.suppress(OSError):
+        context.journal.intend(context.intent)
+    context.journal.log("turn", text="going back to where it came from")
+    _walk(context, plain.back(observed, plan, context.release), steps)
     return "undone"
 
 

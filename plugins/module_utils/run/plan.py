@@ -168,8 +168,9 @@ def assemble(
     notes: list[str],
     settings_digest: str = "",
     back: list[Step] | None = None,
+    start: dict[str, Any] | None = None,
 ) -> Plan:
-    """Put a plan together and give it its hash.
+    """Put a plan together and give it its hash. *start* is where it comes from, when that is no slot.
 
     *back* are the steps that undo a plan which changes something about what serves, and not who serves: all of them
     can be done at any moment, so they are known beforehand and go with the intent.
@@ -178,7 +179,7 @@ def assemble(
         {
             "runbook": runbook,
             "service": service,
-            "from": origin(observed),
+            "from": start or origin(observed),
             "to": {"slot": slot, "release": release["id"], **{name: release[name] for name in ("version", "images")}},
             "schema": {"live": observed["schema"], "release": release.get("schema") or {}},
             "settings": settings_digest,
@@ -347,6 +348,8 @@ def describe_steps(plan: Plan) -> str:
     start, goal = plan["from"], plan["to"]
     # Two releases can have one version: the same image with other files, for example.
     name = "release" if start and start["version"] == goal["version"] else "version"
+    if start and "plain" in (start["slot"], goal["slot"]):
+        name = "slot"
     began = start[name] if start else "nothing"
     in_place = "back" in plan
     if plan.get("way"):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import Refused
-from . import in_place
+from . import in_place, plain
 from . import plan as plans
 from .contract import Observation, Release
 from .schema import survives
@@ -88,6 +88,8 @@ def ways(observed: Observation, dead: Intent) -> dict[str, list[plans.Step]]:
     release, goal = dead["release"], dead["to"]
     if "back" in dead["plan"]:
         return {"finish": dead["plan"]["steps"], "back": dead["plan"]["back"] or dead["plan"]["steps"]}
+    if plain.concerns(dead):
+        return {"finish": plain.onward(observed, dead, release), "back": plain.back(observed, dead, release)}
     if dead["runbook"] == "retire":
         # What is gone is gone, so both ways are one; settling is left even when all of it had been done.
         settle = plans.towards(observed, goal["slot"], release, verify=False)
@@ -114,6 +116,8 @@ def safe_direction(observed: Observation, dead: Intent) -> tuple[str, str]:
         return "finish", obstacle
     if dead["direction"] == "back":
         return "back", "it was going back already"
+    if plain.concerns(dead):
+        return "back", "nothing has been removed yet"
     if dead["runbook"] in ("rollback", "retire"):
         return "finish", "where it was going is what was known to be good"
     if dead["runbook"] in in_place.RUNBOOKS:
@@ -125,6 +129,8 @@ def safe_direction(observed: Observation, dead: Intent) -> tuple[str, str]:
 
 def _obstacle(observed: Observation, dead: Intent) -> str:
     """Why the release from before cannot serve again; empty when it can."""
+    if plain.concerns(dead):
+        return plain.past(observed, dead)
     release = _origin(observed, dead)
     if release is None:
         return f"the record of {_version(dead['from'])} is lost" if dead["from"] else ""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import Refused
-from . import in_place, overlay, recover
+from . import in_place, overlay, plain, recover
 from . import plan as plans
 from .contract import Observation, Release
 from .manifest import check_type
@@ -29,9 +29,10 @@ def make_plan(observed: Observation, request: Request) -> tuple[plans.Plan, Rele
     runbook, options = request["runbook"], request["options"]
     back: list[plans.Step] | None = None
     digest = request.get("settings_digest", "")
-    common = {"service": request["service"], "settings_digest": digest}
+    common: dict[str, Any] = {"service": request["service"], "settings_digest": digest}
     if runbook == "apply_update":
         release = dict(request["release"])
+        plain.refuse_unadopted(observed, release.get("roles") or {})
         _check_type(observed, release)
         slot, steps, notes = plans.apply_update(observed, release, accept_one_way=bool(options.get("accept_one_way")))
         notes = [*release.get("notes", []), *notes]
@@ -40,6 +41,7 @@ def make_plan(observed: Observation, request: Request) -> tuple[plans.Plan, Rele
         slot, steps, notes = plans.apply_update(observed, release)
         notes = [*release["notes"], *notes]
     elif runbook == "rollback":
+        plain.refuse_unadopted(observed, _roles(observed))
         release = plans.choose_rollback(observed, options.get("release"))
         slot, steps, notes = plans.rollback(observed, release)
     elif runbook == "blue_green_switch":
@@ -57,6 +59,13 @@ def make_plan(observed: Observation, request: Request) -> tuple[plans.Plan, Rele
         slot, release = _live(observed)
         steps, notes = in_place.prune(observed, request["stock"])
         back = []  # what is gone is gone
+    elif runbook == "adopt":
+        release = dict(request["release"])
+        slot, steps, notes = plain.adopt(observed, release)
+        notes, common["start"] = [*release.get("notes", []), *notes], plain.origin(observed, release)
+    elif runbook == "unadopt":
+        slot, release = _live(observed)
+        slot, steps, notes = plain.unadopt(observed, release, request["home"])
     else:
         raise Refused(f"{runbook} is no runbook that plans", code="unknown_runbook", next_step="See README's table.")
     if runbook in ("rollback", "blue_green_switch"):
@@ -96,6 +105,10 @@ def _live(observed: Observation) -> tuple[str, Release]:
             next_step="Apply an update first (apply_update.yml).",
         )
     return live, record
+
+
+def _roles(observed: Observation) -> dict[str, str]:
+    return {name: role for record in observed["releases"].values() for name, role in record.get("roles", {}).items()}
 
 
 def _check_type(observed: Observation, release: Release) -> None:

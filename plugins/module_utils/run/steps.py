@@ -10,9 +10,9 @@ from typing import Any
 
 from ..errors import StepFailed
 from ..verify.settings import parse_watch
-from .contract import other
+from .contract import PLAIN, other
 from .engine import Context
-from .switching import end_proof, mark, start_proof, usable, watch_slot
+from .switching import end_proof, mark, outage, start_proof, usable, watch_slot
 from .verification import check_release
 
 JOB_PATIENCE = 60.0  # when a run goes back: users are served again, and whoever waits wants to know
@@ -58,6 +58,38 @@ def verify(context: Context, args: Args) -> Evidence:
         "checks": results,
         "say": f"{len(results)} check{'s' * (len(results) != 1)} passed" if results else "no checks declared",
     }
+
+
+def remember(context: Context, args: Args) -> Evidence:
+    return context.platform.remember(context.releases[args["release"]])
+
+
+def take_ports(context: Context, args: Args) -> Evidence:
+    """From plain compose to the edge: the one moment in which nobody has the ports, so it is probed."""
+    context.held = True
+    start_proof(context)
+    return context.platform.take_ports(context.releases[args["release"]], args["slot"], context.progress)
+
+
+def dismiss(context: Context, args: Args) -> Evidence:
+    return context.platform.dismiss()
+
+
+def draft(context: Context, args: Args) -> Evidence:
+    return context.platform.draft(context.releases[args["release"]], args["home"])
+
+
+def restore(context: Context, args: Args) -> Evidence:
+    """From the edge to plain compose."""
+    start_proof(context)
+    mark(context, PLAIN)
+    said = context.platform.restore(context.releases[args["release"]], context.progress)
+    proof = end_proof(context, PLAIN)
+    return {**said, "proof": proof, "say": outage(context, proof)}
+
+
+def dissolve(context: Context, args: Args) -> Evidence:
+    return context.platform.dissolve()
 
 
 def hold(context: Context, args: Args) -> Evidence:
@@ -108,7 +140,9 @@ def shift(context: Context, args: Args) -> Evidence:
             last_seen=proof,
             next_step="Look at the failed probes; declare what is acceptable in service_proof if it is.",
         )
+    lost = outage(context, proof) if PLAIN in (proof.get("slots") or {}) else ""
     say = f"{proof['say']}; drained in {drained['drained_s']:.1f} s, {drained['cut']} cut" if proof else "not probed"
+    say = f"{lost}; {say}" if lost else say
     return {**said, "proof": proof, "drained": drained, "say": say}
 
 
@@ -127,11 +161,13 @@ HANDLERS = {
     handler.__name__: handler
     for handler in (
         prepare,
+        remember,
         base,
         run_job,
         end_jobs,
         stage,
         verify,
+        take_ports,
         hold,
         maintain,
         halt,
@@ -142,5 +178,9 @@ HANDLERS = {
         shift,
         watch,
         settle,
+        dismiss,
+        draft,
+        restore,
+        dissolve,
     )
 }

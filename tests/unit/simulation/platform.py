@@ -21,6 +21,7 @@ from ansible_collections.steady.runbooks.plugins.module_utils.verify.tally impor
 from ansible_collections.steady.runbooks.plugins.module_utils.verify.watch import Sample
 
 from .faults import Script
+from .plain import PlainCalls
 from .world import Job, Slot, World
 
 Evidence = dict[str, Any]
@@ -29,7 +30,7 @@ REQUESTS_A_SECOND = 50
 START_TIMEOUT = 10.0
 
 
-class MemoryPlatform:
+class MemoryPlatform(PlainCalls):
     """One target in memory. *acts* in a release's record says how it behaves.
 
     ``start_seconds`` until it is ready (None: never), ``errors`` as a share of its answers, ``migrates_to`` the schema
@@ -85,6 +86,7 @@ class MemoryPlatform:
                 "slots": {slot: self._slot(slot) for slot in SLOTS},
                 "releases": {name: dict(record) for name, record in state.releases.items()},
                 "schema": self.world.schema(),
+                "plain": self._observed(),
                 "drift": [],
                 "checks": [],
             }
@@ -220,7 +222,8 @@ class MemoryPlatform:
                 if one.release is not None:
                     self.world.wrong.append(f"{release['version']} staged over {one.release}")
                 one.release, changed = release["id"], True
-                self.world.state.edge = "running"
+                begun = self.world.state.plain.stage == "begun" and self.world.state.edge != "running"
+                self.world.state.edge = "portless" if begun else "running"
                 self._did("stage")
             if one.web != "running":
                 seconds = acts.get("start_seconds", 2.0)
@@ -239,7 +242,7 @@ class MemoryPlatform:
     def shift(self, slot: str) -> Evidence:
         with self._call("shift", slot):
             changed = self.world.state.traffic != slot
-            self.world.state.traffic = slot
+            self.world.state.traffic, self.world.state.edge = slot, "running"
             self._did("shift")
             return {"changed": changed}
 
@@ -265,7 +268,11 @@ class MemoryPlatform:
     def handover(self, slot: str, progress: Any) -> Evidence:
         with self._call("handover"):
             wanted, beside = set(self.world.record(slot).get("hands") or ()), self.world.slot(other(slot))
-            changed = False
+            plain = self.world.state.plain
+            changed = bool(plain.hands)
+            if plain.hands:
+                plain.hands.clear()
+                self._did("handover")
             for role, order in (("worker", ("start", "stop")), ("scheduler", ("stop", "start"))):
                 for action in order:
                     if action == "start" and role in wanted and role not in self.world.slot(slot).hands:

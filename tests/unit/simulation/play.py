@@ -56,6 +56,8 @@ def begin(machine: Machine, scenario: Scenario) -> tuple[Snapshot, list[tuple[in
 def serving(machine: Machine) -> str | None:
     """The release that gets the requests."""
     state = machine.world.state
+    if state.plain.web == "running" and state.plain.release:
+        return str(state.plain.release["id"])
     return state.slots[state.traffic].release if state.traffic in state.slots else None
 
 

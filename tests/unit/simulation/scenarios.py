@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .machine import Machine
+from .world import Plain
 
 Release = dict[str, Any]
 
@@ -30,6 +31,7 @@ def release(version: str, *, hands: tuple[str, ...] = ("worker", "scheduler"), *
         "strategy": "overlap",
         "workers": bool(hands),
         "hands": sorted(hands),
+        "roles": {"web": "web", **{hand: hand for hand in hands}},
         "previous": None,
         "notes": [],
         **more,
@@ -61,6 +63,9 @@ class Scenario:
         """Bring the target to where the scenario begins."""
         machine.world.state.schema = self.schema
         for runbook, about in self.before:
+            if runbook == "plain":
+                plainly(machine, about)
+                continue
             if runbook == "halt":
                 machine.platform.world.intent = lambda: {"direction": "", "to": {}}
                 machine.platform.halt(about)
@@ -78,9 +83,18 @@ class Scenario:
         return machine.run(self.runbook, self.release, self.options)
 
 
+def plainly(machine: Machine, about: Release) -> None:
+    """Have a release run by plain compose, as somebody did who had never heard of us."""
+    state = machine.world.state
+    state.base = ["cache", "db"]
+    state.plain = Plain(about, "running", 0.0, set(about["hands"]))
+
+
 ONE, TWO, THREE = release("1.0.0"), release("1.1.0"), release("1.2.0")
 FOUR = release("1.3.0")
 ALONE, ALONE_TOO, ALONE_THREE = (release(v, strategy="hold") for v in ("1.0.0", "1.1.0", "1.2.0"))
+NEVER, ILL = release("1.0.0", acts={"start_seconds": None}), release("1.0.0", acts={"errors": 0.5})
+ILL_ALONE = release("1.0.0", strategy="hold", acts={"errors": 0.5})
 IDLE, IDLE_TOO = release("1.0.0", hands=()), release("1.1.0", hands=())
 
 
@@ -172,4 +186,15 @@ SCENARIOS = [
     Scenario("one variable", "set_env", update(ONE, TWO), {**TWO, "id": "1.1.0-11111111", "source_of": TWO["id"]}),
     Scenario("retire", "retire", update(ONE, TWO)),
     Scenario("retire stopped", "retire", update(ALONE, ALONE_TOO)),
+    Scenario("adopt", "adopt", (("plain", ONE),), ONE),
+    Scenario("adopt without workers", "adopt", (("plain", IDLE),), IDLE),
+    Scenario("adopt exclusive", "adopt", (("plain", ALONE),), ALONE),
+    Scenario("adopt what never starts", "adopt", (("plain", NEVER),), NEVER, {}, "undone"),
+    Scenario("adopt what fails its watch", "adopt", (("plain", ILL),), ILL, {}, "undone"),
+    Scenario("adopt exclusive that fails its watch", "adopt", (("plain", ILL_ALONE),), ILL_ALONE, {}, "undone"),
+    Scenario("unadopt", "unadopt", (("plain", ONE), ("adopt", ONE))),
+    Scenario("unadopt after updates", "unadopt", (("plain", ONE), ("adopt", ONE), *update(TWO, THREE))),
+    Scenario("unadopt exclusive", "unadopt", (("plain", ALONE), ("adopt", ALONE), *update(ALONE_TOO))),
+    Scenario("unadopt what was never adopted", "unadopt", update(ONE, TWO)),
+    Scenario("adopt again", "adopt", (("plain", ONE), ("adopt", ONE), ("unadopt", None)), ONE),
 ]

@@ -37,6 +37,10 @@ PAIRED = (
     "rollback exclusive",
     "retire",
     "maintenance",
+    "adopt",
+    "adopt exclusive",
+    "unadopt after updates",
+    "unadopt exclusive",
 )
 if os.environ.get("STEADY_PAIRS") == "all":
     PAIRED = tuple(BY_NAME)

@@ -28,6 +28,17 @@ class Slot:
 
 
 @dataclass
+class Plain:
+    """The service by plain compose: what its containers are made of, and what runs of them."""
+
+    release: dict[str, Any] | None = None
+    web: str = "absent"  # absent | made | stopped | running
+    ready_at: float = 0.0
+    hands: set[str] = field(default_factory=set)
+    stage: str = ""
+
+
+@dataclass
 class Job:
     """A one-off container: it goes on when the act that started it is dead."""
 
@@ -49,6 +60,7 @@ class State:
     releases: dict[str, dict[str, Any]] = field(default_factory=dict)
     images: dict[str, None] = field(default_factory=dict)
     schema: str | None = None
+    plain: Plain = field(default_factory=Plain)
     job: Job | None = None
     jobs_ended: list[tuple[str, str]] = field(default_factory=list)
     time: float = field(default=0.0, repr=False)
@@ -108,10 +120,14 @@ class World:
         if live and not self.ready(live):
             wrong.append(f"requests go to {live}, which is {state.slots[live].web} and not ready")
         schedulers = [slot for slot in SLOTS if "scheduler" in state.slots[slot].hands]
+        schedulers += ["plain"] if "scheduler" in state.plain.hands else []
+        if state.plain.web == "running" and state.edge == "running":
+            wrong.append("the edge and a plain container want the same ports")
         if len(schedulers) > 1:
             wrong.append("two schedulers run")
-        running = [slot for slot in SLOTS if state.slots[slot].web == "running"]
-        if len(running) > 1 and any(self.record(slot).get("strategy") == "hold" for slot in running):
+        running = [self.record(slot) for slot in SLOTS if state.slots[slot].web == "running"]
+        running += [state.plain.release or {}] if state.plain.web == "running" else []
+        if len(running) > 1 and any(record.get("strategy") == "hold" for record in running):
             wrong.append("two releases run at once, and one of them cannot")
         if len(state.base) != len(set(state.base)):
             wrong.append(f"a state service runs twice: {state.base}")
@@ -126,6 +142,10 @@ class World:
         """What is not as it has to be when no run is at work and none is dead."""
         state, live = self.state, self.state.traffic
         found = list(self.wrong)
+        if state.plain.web != "absent" and live not in SLOTS:
+            return found + self._plain_at_rest()
+        if state.plain.web != "absent" or state.plain.stage not in ("", "taken"):
+            found.append(f"plain containers are left: {state.plain}")
         if live == "none":
             busy = [slot for slot in SLOTS if state.slots[slot].web == "running" or state.slots[slot].hands]
             return found + [f"nothing serves, but {slot} runs" for slot in busy]
@@ -149,6 +169,19 @@ class World:
             (not state.job, "a job's container is left"),
         ]
         return found + [text for good, text in checks if not good]
+
+    def _plain_at_rest(self) -> list[str]:
+        state, plain = self.state, self.state.plain
+        expected = set((plain.release or {}).get("hands") or ())
+        checks = [
+            (plain.web == "running" and self.clock.now() >= plain.ready_at, f"plain containers are {plain.web}"),
+            (plain.hands == expected, f"plain workers: {sorted(plain.hands)} instead of {sorted(expected)}"),
+            (plain.stage in ("", "returned"), f"the record says {plain.stage}"),
+            (state.edge == "absent", f"an edge is left, {state.edge}"),
+            (all(state.slots[slot] == Slot() for slot in SLOTS), "a slot is left"),
+            (sorted(state.base) == ["cache", "db"], f"state services: {state.base}"),
+        ]
+        return [text for good, text in checks if not good]
 
     # -- snapshots ------------------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ def archive(tmp_path, monkeypatch):
     (tmp_path / "compose.yaml").write_text("services: {}\n")
     with tarfile.open(tmp_path / "source.tar", "w") as tar:
         tar.add(tmp_path / "compose.yaml", "compose.yaml")
-    monkeypatch.setattr(release, "new_release", lambda platform, params, observed, scratch: dict(NEW))
+    monkeypatch.setattr(release, "new_release", lambda platform, params, observed, scratch, running=None: dict(NEW))
     return str(tmp_path / "source.tar")
 
 
