@@ -111,7 +111,7 @@ def _containers(acting: Acting) -> list[str]:
         container, state, labels, mounts = line.split("\t")
         project = dict(word.partition("=")[::2] for word in labels.split(",")).get("com.docker.compose.project", "")
         ours = project in _projects(acting) or container.startswith(f"{name}-") or files.root in mounts
-        if not ours:
+        if not ours or "steady.placeholder=" in labels:
             continue
         slot = next((slot for slot in SLOTS if project == f"{name}-{slot}"), "")
         if project == f"{name}-job" or not project:

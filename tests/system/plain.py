@@ -7,15 +7,20 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
+import threading
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.steady.runbooks.plugins.module_utils.compose.docker import Docker
 from ansible_collections.steady.runbooks.tests.system import runner, shop
 from ansible_collections.steady.runbooks.tests.system.hello import STATE, Hello, docker
 
+COMPOSE = "com.docker.compose"
 SHAPES = Path(__file__).with_name("shapes")
 # What is another one each time a container or a network is made.
 MADE_ANEW = {
@@ -34,9 +39,8 @@ class Plain(Hello):
         self.source = root / "source"
         shutil.copytree(SHAPES / shape, self.source)
         shutil.copy(SHAPES / "app.py", self.source)
-        self.write("source/.env", f"PORT={port}\nCOMPOSE_PROJECT_NAME={name}\nVERSION=1.0.0\n")
-        self.files = [file.name for file in sorted(self.source.glob("compose*.yaml"))]
-        self.profiles: list[str] = []
+        self.write("source/.env", f"PORT={port}\nSECOND={port + 1}\nCOMPOSE_PROJECT_NAME={name}\nVERSION=1.0.0\n")
+        self.profiles: list[str] = list(settings.get("service_profiles") or [])
         self.variables: dict[str, Any] = {
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
@@ -96,10 +100,51 @@ class Plain(Hello):
         }
 
 
+class Alone:
+    """Looks all the time that of a compose service no two containers run, plain or in slots; a context manager."""
+
+    def __init__(self, plain: Plain, *services: str) -> None:
+        self.plain, self.services = plain, services
+        self.wrong: list[str] = []
+        self.looks = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Alone:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        projects = {self.plain.name, *(f"{self.plain.name}-{slot}" for slot in ("blue", "green"))}
+        engine = Docker().engine
+        while not self._stop.wait(0.03):
+            _status, listed = engine.json("GET", "/containers/json")
+            self.looks += 1
+            labels = [one["Labels"] for one in listed if one["Labels"].get(f"{COMPOSE}.project") in projects]
+            up = Counter(one.get("steady.compose_service") or one[f"{COMPOSE}.service"] for one in labels)
+            self.wrong += [f"{up[name]} of {name} run" for name in self.services if up[name] > 1]
+
+
+def differences(one: Any, other: Any, where: str = "") -> list[str]:
+    """Where two of what :meth:`Plain.host` tells differ, and how."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = sorted(set(one) | set(other))
+        return [text for key in keys for text in differences(one.get(key), other.get(key), f"{where}/{key}")]
+    return [] if one == other else [f"{where}: {one!r} -> {other!r}"]
+
+
 def _lasting(one: dict[str, Any]) -> dict[str, Any]:
     """A container without what is made anew; of its networks what it is called there."""
     kept = {key: value for key, value in one.items() if key not in MADE_ANEW}
-    short, host = one["Id"][:12], dict(kept["HostConfig"])
+    short = one["Id"][:12]
+    # Compose keeps some of what it reads in no order.
+    host = {**kept["HostConfig"], "Binds": sorted(kept["HostConfig"].get("Binds") or [])}
+    mounts = sorted(kept["Mounts"], key=lambda mount: str(mount["Destination"]))
+    kept["Mounts"] = [{**mount, "Name": "", "Source": ""} if _unnamed(mount) else mount for mount in mounts]
     networks = {
         name: {
             "aliases": sorted(set(net["Aliases"] or []) - {short}),
@@ -108,7 +153,14 @@ def _lasting(one: dict[str, Any]) -> dict[str, Any]:
         for name, net in one["NetworkSettings"]["Networks"].items()
     }
     config = {key: value for key, value in one["Config"].items() if key != "Hostname" or value != short}
+    depends = "com.docker.compose.depends_on"
+    config["Labels"] = {**config["Labels"], depends: sorted(config["Labels"].get(depends, "").split(","))}
+    config["Env"] = sorted(config["Env"] or [])
     return {**kept, "HostConfig": host, "Config": config, "Networks": networks}
+
+
+def _unnamed(mount: dict[str, Any]) -> bool:
+    return bool(mount["Type"] == "volume" and re.fullmatch("[0-9a-f]{64}", mount["Name"]))
 
 
 def _network(name: str) -> dict[str, Any]:

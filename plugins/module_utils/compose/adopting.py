@@ -17,7 +17,18 @@ from ..verify.smoke import version_at
 from . import plain
 from .host import Host, is_running, service_of
 from .images import pin_of
-from .model import Member, Model, Understanding, image_of, mounts_of, networks_of, real_name, services, unescape
+from .model import (
+    SLOT_ROLES,
+    Member,
+    Model,
+    Understanding,
+    image_of,
+    mounts_of,
+    networks_of,
+    real_name,
+    services,
+    unescape,
+)
 from .render import Paths, plain_model
 from .understand import near
 
@@ -113,6 +124,8 @@ class Running:
             raise self._otherwise(f"{strangers[0]} runs in {self.host.project}, but the source has no such service")
         for name, member in understanding.services.items():
             self._check_running(name, member)
+            if member.role in SLOT_ROLES:
+                self._check_unnamed(model, name)
         states = [member.name for member in understanding.of_role("state")]
         read_from = os.path.join(self.directory, "source") if self._ours else self.directory
         paths = Paths(source, read_from, self._data)
@@ -160,6 +173,20 @@ class Running:
             )
         if member.role != "state" and len(up) != member.replicas:
             raise self._otherwise(f"{name} runs {len(up)} times, and the source says {member.replicas}")
+
+    def _check_unnamed(self, model: Model, name: str) -> None:
+        """A volume that nobody has named (of the image, mostly) stays behind with its container."""
+        named = {str(mount.get("target")) for mount in mounts_of(services(model)[name])}
+        for mount in (mount for c in self.containers[name] for mount in c.get("Mounts") or []):
+            target = str(mount["Destination"])
+            if mount["Type"] == "volume" and target not in named and os.listdir(mount["Source"]):
+                raise Refused(
+                    f"{name} keeps something at {target} in a volume without a name: in a slot it would begin anew",
+                    code="anonymous_volume",
+                    last_seen=mount["Name"],
+                    next_step=f"Name it in the compose file (`volumes: [NAME:{target}]`) with its content copied there "
+                    f"from {mount['Name']}; or `tmpfs: [{target}]` when it may be lost.",
+                )
 
     def _otherwise(self, detail: str) -> Refused:
         files = ", ".join(os.path.basename(file) for file in self.files)

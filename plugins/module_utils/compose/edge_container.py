@@ -52,6 +52,10 @@ class EdgeContainer:
             timeout=300 + STOP_SECONDS,
         )
 
+    def start(self) -> None:
+        """Start the container as it is: a third of a second less without anybody at the ports than by Compose."""
+        self.docker("start", self.name, timeout=120)
+
     def stop(self) -> bool:
         """Stop the container, which lets go of its ports; true when it ran."""
         ran = bool((self.inspect() or {"State": {}})["State"].get("Running"))

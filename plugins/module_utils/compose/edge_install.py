@@ -64,7 +64,10 @@ class EdgeInstall:
         meter = next((port for port in spec.frontends if (port.host_ip, port.published) in kept), None)
         with GapMeter(meter if serves else None, spec.probe_token) as gap:
             try:
-                self.container.up(recreate=running and not serves)
+                if seen and same_model and not running:
+                    self.container.start()
+                else:
+                    self.container.up(recreate=running and not serves)
                 self._started(digest)
             except StepFailed as error:
                 if not serves:

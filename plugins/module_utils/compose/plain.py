@@ -30,7 +30,7 @@ from .host import Host, is_running, service_of
 from .images import present_id
 from .limits import inside
 from .model import Model, Understanding, image_of, mounts_of, services, unescape
-from .names import LABEL
+from .names import EDGE_IMAGE, LABEL
 from .ready import look
 from .render import Paths, plain_model
 
@@ -150,7 +150,8 @@ def _ready(host: Host, understanding: Understanding, services: list[str], progre
 
 
 def dismiss(host: Host) -> Evidence:
-    """Remove the plain containers of everything that slots run, and of jobs; state, volumes and networks stay.
+    """Remove the plain containers of everything that slots run, and of jobs; state, volumes with a name and networks
+    stay.
 
     A container that is never started keeps each one's name: so a habitual ``docker compose up -d`` ends before it has
     started a second worker, a second scheduler or a migration.
@@ -158,19 +159,18 @@ def dismiss(host: Host) -> Evidence:
     record = host.save_plain(stage="taken")
     gone = containers(host, *WEB, *HANDS, "job")
     if gone:
-        host.docker("rm", "--force", *[str(c["Id"]) for c in gone], timeout=300)
+        host.docker("rm", "--force", "--volumes", *[str(c["Id"]) for c in gone], timeout=300)
     kept = {str(c["Name"]).lstrip("/") for c in host.containers(f"{PLACEHOLDER}={host.service}")}
-    for service, names in (record.get("names") or {}).items():
+    for names in (record.get("names") or {}).values():
         for name in sorted(names)[:1]:
             if name not in kept:
-                _keep_name(host, name, service)
+                _keep_name(host, name)
     return {"changed": bool(gone), "removed": [str(c["Name"]).lstrip("/") for c in gone]}
 
 
-def _keep_name(host: Host, name: str, service: str) -> None:
-    image = (host.release(host.plain.get("release") or "") or {}).get("images", {}).get(service)
-    if not image:
-        return
+def _keep_name(host: Host, name: str) -> None:
+    # The edge's image is here, and has no labels of the user's project, as one that Compose has built.
+    image = host.settings.get("edge_image") or EDGE_IMAGE
     labels = (f"{PLACEHOLDER}={host.service}", f"{LABEL}.why=unadopt.yml gives this name back to docker compose")
     words = [word for label in labels for word in ("--label", label)]
     host.docker("create", "--name", name, "--network", "none", *words, "--entrypoint", "true", image)
@@ -200,7 +200,7 @@ def draft(host: Host, release: Release, home: Mapping[str, Any]) -> Evidence:
     free_names(host)
     stale = [str(c["Id"]) for c in containers(host, *WEB, *HANDS, "job") if not is_running(c)]
     if stale:
-        host.docker("rm", "--force", *stale)
+        host.docker("rm", "--force", "--volumes", *stale)
     wanted = sorted(name for name, role in roles.items() if role != "state")
     # Without --no-deps, by which Compose's digest of a container would be another one than that of a habitual `up`.
     habit(host, home, "up", "--no-start", "--no-recreate", "--no-build", *wanted, release=release)

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 
-DATA = os.environ.get("DATA", "")
+DATA = os.environ.get("DATA", "")  # where a page's content is kept
 
 
 class Answer(http.server.BaseHTTPRequestHandler):
@@ -23,6 +23,9 @@ class Answer(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         said = {"version": os.environ.get("VERSION", ""), "for": self.headers.get("X-Forwarded-For", "")}
+        if os.path.exists(f"{DATA}/content"):
+            with open(f"{DATA}/content", encoding="ascii") as file:
+                said["content"] = file.read()
         body = json.dumps(said).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -42,9 +45,6 @@ def main() -> None:
     ended = threading.Event()
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda _signal, _frame: ended.set())
-    if DATA:
-        with open(f"{DATA}/started", "a", encoding="ascii") as file:
-            file.write(f"{os.environ.get('VERSION', '')}\n")
     if sys.argv[1:] == ["web"]:
         server = Server(("", 8000), Answer)
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()

@@ -142,3 +142,28 @@ def test_a_port_that_lost_its_proxy_is_broken_and_is_published_anew(running: Ben
     assert running.edge.ensure(SPEC)["changed"]
     assert "--force-recreate" in running.engine.asked[-1]
     assert running.edge.observe()["state"] == "running"
+
+
+def test_it_is_made_beside_whoever_still_has_its_ports(bench: Bench) -> None:
+    """Checked and made while the port is taken; started, as it is, when it is free."""
+    bench.engine.up = lambda: None
+    with socket.create_server(("127.0.0.1", PORT)):
+        bench.edge.create(SPEC, Traffic("hold"))
+    assert bench.verbs() == ["run", "compose"]
+    assert "--no-start" in bench.engine.asked[-1]
+    assert bench.edge.traffic() == Traffic("hold")
+
+
+def test_without_its_ports_it_does_not_ask_for_them(bench: Bench) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        taken = EdgePort("127.0.0.1", holder.getsockname()[1], "web", 8000)
+        spec = EdgeSpec(**{**SPEC.__dict__, "ports": (taken,), "published": False})
+        bench.engine.up = lambda: bench.runs(spec)
+        bench.edge.ensure(spec)
+    assert '"ports": []' in (bench.directory / "compose.json").read_text()
+
+
+def test_stopped_it_knows_what_to_do_when_it_starts(running: Bench) -> None:
+    assert running.edge.stop(Traffic("none"))["changed"]
+    assert "stop" in running.verbs()
+    assert running.edge.traffic() == Traffic("none")

@@ -1,0 +1,2 @@
+create table if not exists migrations (at timestamptz default now());
+insert into migrations default values;

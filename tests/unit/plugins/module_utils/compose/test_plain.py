@@ -1,0 +1,285 @@
+# Copyright (c) 2026, the steady.runbooks authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What runs by plain compose: recorded, compared with a source, stopped, started and removed."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from ansible_collections.steady.runbooks.plugins.module_utils.compose import adopting, plain
+from ansible_collections.steady.runbooks.plugins.module_utils.compose.images import pin_of
+from ansible_collections.steady.runbooks.plugins.module_utils.compose.render import Paths, plain_model
+from ansible_collections.steady.runbooks.plugins.module_utils.errors import Refused
+from ansible_collections.steady.runbooks.plugins.module_utils.run.files import Files
+
+ROLES = {"web": "web", "worker": "worker", "migrate": "job", "db": "state"}
+DIGEST = "sha256:" + "d" * 64
+MODEL = {
+    "name": "shop",
+    "services": {
+        "web": {
+            "image": "registry/web:1",
+            "environment": {"MODE": "fast", "PRICE": "5$$"},
+            "labels": {"a": "b"},
+            "command": ["serve", "--all"],
+            "ports": [{"published": "8080", "target": 80, "host_ip": "127.0.0.1"}],
+            "volumes": [
+                {"type": "bind", "source": "/tmp/s/conf", "target": "/conf", "read_only": True},
+                {"type": "bind", "source": "/tmp/s/data", "target": "/data"},
+                {"type": "volume", "source": "cache", "target": "/cache"},
+            ],
+            "networks": {"default": None},
+            "secrets": [{"source": "key"}],
+        },
+        "db": {"image": "postgres:17", "volumes": [
+            {"type": "bind", "source": "/tmp/s/init", "target": "/init", "read_only": True},
+        ]},
+    },
+    "volumes": {"cache": {"name": "shop_cache"}},
+    "networks": {"default": {"name": "shop_default"}},
+    "secrets": {"key": {"file": "/tmp/s/key"}},
+}  # fmt: skip
+
+
+def container(service, status="running", number=1, oneoff="False", **more):
+    labels = {"com.docker.compose.service": service, "com.docker.compose.oneoff": oneoff}
+    return {
+        "Id": f"{service}{number}" + "0" * 12,
+        "Name": f"/shop-{service}-{number}",
+        "Image": DIGEST,
+        "Created": "2030",
+        "State": {"Status": status},
+        "Config": {"Labels": labels, "Env": [], "Image": "registry/web:1"},
+        "HostConfig": {"RestartPolicy": {"Name": "always", "MaximumRetryCount": 0}, "PortBindings": {}},
+        "NetworkSettings": {"Networks": {}},
+        **more,
+    }
+
+
+@pytest.fixture
+def host(tmp_path):
+    """A host whose project has these containers; *asked* are the docker commands."""
+    files = Files(str(tmp_path))
+    asked = []
+    known = {}
+
+    def save(**changed):
+        known.update(changed)
+        return known
+
+    made = SimpleNamespace(
+        files=files,
+        service="shop",
+        project="shop",
+        asked=asked,
+        plain=known,
+        save_plain=save,
+        settings={"edge_image": "haproxy:3.0", "version_endpoint": {}, "start_seconds": 5},
+        found=[],
+        placeholders=[],
+        docker=lambda *words, **_options: asked.append(words) or "",
+    )
+    made.base_containers = lambda: made.found
+    made.containers = lambda *filters: made.placeholders
+    return made
+
+
+def test_only_containers_of_services_are_observed(host):
+    host.found = [container("web"), container("web", oneoff="True", number=2), container("worker", "exited")]
+    host.found.append(container("db"))
+    host.files.write_json("base/base.json", {"services": ["db"]})
+    assert plain.observed(host, host.found) == {
+        "stage": "",
+        "directory": "",
+        "running": ["web"],
+        "containers": {"shop-web-1": "web100000000", "shop-worker-1": "worker100000"},
+    }
+
+
+def test_what_runs_is_recorded_once(host):
+    host.found = [container("web"), container("db"), container("migrate", "exited")]
+    record = {"directory": "/srv/shop", "files": ["/srv/shop/compose.yaml"], "env_files": [], "data": "/srv/shop"}
+    release = {"id": "1-a", "roles": ROLES, "plain": record}
+    assert plain.remember(host, release)["containers"] == ["shop-web-1", "shop-migrate-1"]
+    host.found = []
+    assert plain.remember(host, release) == {"changed": False}
+    assert host.plain["names"] == {"web": ["shop-web-1"], "migrate": ["shop-migrate-1"]}
+    assert set(host.plain["restart"]) == {"web1" + "0" * 12, "migrate1" + "0" * 12}
+
+
+def test_what_is_stopped_is_not_started_again_by_the_engine(host):
+    assert plain.stop(host, [container("web"), container("worker", "exited")])
+    assert [words[:2] for words in host.asked] == [("update", "--restart=no"), ("stop", "web1" + "0" * 12)]
+    assert not plain.stop(host, [container("worker", "exited")])
+
+
+def test_state_is_never_removed_and_names_are_kept(host):
+    host.found = [container("web"), container("worker"), container("db"), container("migrate", "exited")]
+    host.plain.update(roles=ROLES, names={"web": ["shop-web-2", "shop-web-1"], "migrate": ["shop-migrate-1"]})
+    plain.dismiss(host)
+    removed, *made = host.asked
+    assert removed[:3] == ("rm", "--force", "--volumes")
+    assert sorted(word[:3] for word in removed[3:]) == ["mig", "web", "wor"]
+    assert [words[words.index("--name") + 1] for words in made] == ["shop-web-1", "shop-migrate-1"]
+    assert all("start" not in words and "run" not in words for words in made)
+    assert host.plain["stage"] == "taken"
+
+
+def test_a_name_that_is_kept_is_kept(host):
+    host.plain.update(roles=ROLES, names={"web": ["shop-web-1"]})
+    host.placeholders = [container("", Name="/shop-web-1")]
+    plain.dismiss(host)
+    assert host.asked == []
+
+
+def test_the_users_own_file_keeps_all_but_where_it_lies():
+    paths = Paths("/tmp/s", "/srv/source", "/srv/data")
+    made = plain_model(MODEL, ["db"], paths=paths, pins={"web": DIGEST})
+    web, db = made["services"]["web"], made["services"]["db"]
+    assert [mount["source"] for mount in web["volumes"]] == ["/srv/source/conf", "/srv/data/data", "cache"]
+    assert db["volumes"][0]["source"] == "/srv/data/init"  # so Compose finds nothing to change in what is not remade
+    assert (web["image"], web["pull_policy"], db["image"]) == (DIGEST, "never", "postgres:17")
+    assert made["secrets"]["key"]["file"] == "/srv/source/key"
+    assert MODEL["services"]["web"]["volumes"][0]["source"] == "/tmp/s/conf"
+
+
+def test_files_that_are_mounted_are_compared(tmp_path):
+    for place in ("one", "two"):
+        (tmp_path / place / "conf").mkdir(parents=True)
+        (tmp_path / place / "conf" / "a").write_text("same")
+        (tmp_path / place / "key").write_text(place)
+    where = str(tmp_path / "two")
+    model = plain_model(MODEL, [], paths=Paths("/tmp/s", where, where))
+    assert plain.other_files(model, str(tmp_path / "one"), where) == ["./key"]
+
+
+def running_as_said():
+    """A container that is what MODEL says."""
+    return container(
+        "web",
+        Config={
+            "Labels": {"a": "b", "com.docker.compose.service": "web"},
+            "Env": ["MODE=fast", "PRICE=5$", "PATH=/bin"],
+            "Image": "registry/web:1",
+            "Cmd": ["serve", "--all"],
+        },
+        HostConfig={"PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}]}},
+        Mounts=[
+            {"Type": "bind", "Source": "/tmp/s/conf", "Destination": "/conf"},
+            {"Type": "bind", "Source": "/tmp/s/data", "Destination": "/data"},
+            {"Type": "volume", "Name": "shop_cache", "Source": "/var/lib/x", "Destination": "/cache"},
+        ],
+        NetworkSettings={"Networks": {"shop_default": {}}},
+    )
+
+
+def test_nothing_differs_in_what_is_as_it_is_said():
+    assert list(adopting._differences(MODEL, "web", running_as_said())) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "told"),
+    [
+        ("Image", "registry/web:2", "image registry/web:2, not registry/web:1"),
+        ("Env", ["MODE=slow", "PRICE=5$"], "environment MODE (values are not shown)"),
+        ("Labels", {}, "labels a (values are not shown)"),
+        ("Cmd", ["serve"], "another command"),
+    ],
+)
+def test_what_differs_is_named_and_no_value_told(part, value, told):
+    has = running_as_said()
+    has["Config"][part] = value
+    assert list(adopting._differences(MODEL, "web", has)) == [told]
+
+
+def test_other_ports_mounts_and_networks_are_named():
+    has = running_as_said()
+    has["HostConfig"]["PortBindings"] = {"80/tcp": [{"HostIp": "", "HostPort": "80"}]}
+    has["Mounts"] = has["Mounts"][:2]
+    has["NetworkSettings"]["Networks"] = {"bridge": {}}
+    assert list(adopting._differences(MODEL, "web", has)) == [
+        "ports 80:80, not 127.0.0.1:8080:80",
+        "another mount at /cache",
+        "networks bridge",
+    ]
+
+
+def test_nothing_plain_is_told_with_the_projects_that_there_are(host):
+    host.placeholders = [container("x", Config={"Labels": {"com.docker.compose.project": "shops"}})]
+    with pytest.raises(Refused) as error:
+        adopting.Running(host)
+    assert (error.value.code, "shops" in error.value.next_step) == ("nothing_plain", True)
+
+
+def running(host, *found):
+    host.found = list(found)
+    return adopting.Running(host)
+
+
+def test_one_service_has_one_image(host):
+    seen = running(host, container("web"), container("web", number=2, Image="sha256:" + "e" * 64))
+    with pytest.raises(Refused) as error:
+        seen.pins({}, ["web"])
+    assert error.value.code == "source_differs"
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [([container("web", "exited"), container("worker")], "web does not run (it is exited)"),
+     ([container("worker")], "web does not run"),
+     ([container("web"), container("web", number=2)], "web runs 2 times, and the source says 1")],
+)  # fmt: skip
+def test_what_is_said_has_to_run(host, found, told):
+    seen = running(host, *found)
+    with pytest.raises(Refused) as error:
+        seen._check_running("web", SimpleNamespace(role="web", replicas=1))
+    assert error.value.detail == told
+
+
+def test_a_job_at_work_is_waited_for(host):
+    with pytest.raises(Refused) as error:
+        running(host, container("migrate"))._check_running("migrate", SimpleNamespace(role="job", replicas=1))
+    assert error.value.code == "job_runs"
+    running(host, container("web"), container("migrate", "exited"))._check_running(
+        "migrate", SimpleNamespace(role="job", replicas=1)
+    )
+
+
+def test_what_is_in_a_volume_without_a_name_is_not_left_behind(host, tmp_path):
+    mount = {"Type": "volume", "Name": "0" * 64, "Source": str(tmp_path / "volume"), "Destination": "/uploads"}
+    (tmp_path / "volume").mkdir()
+    seen = running(host, container("web", Mounts=[mount]))
+    seen._check_unnamed(MODEL, "web")
+    (tmp_path / "volume" / "mine").write_text("x")
+    with pytest.raises(Refused) as error:
+        seen._check_unnamed(MODEL, "web")
+    assert error.value.code == "anonymous_volume" and "/uploads" in error.value.detail
+
+
+@pytest.mark.parametrize(
+    ("digests", "pin"),
+    [
+        (["registry/web@" + DIGEST], "registry/web:1@" + DIGEST),
+        (["elsewhere/web@" + DIGEST], "sha256:" + "a" * 64),
+        ([], "sha256:" + "a" * 64),
+    ],
+)
+def test_an_image_is_pinned_as_it_runs(scripted, digests, pin):
+    answer = json.dumps({"Id": "sha256:" + "a" * 64, "RepoDigests": digests})
+    docker = scripted((("GET", "/images/"), 200, answer, ""))
+    assert pin_of(docker, "sha256:" + "a" * 64, "registry/web:1") == pin
+
+
+@pytest.mark.parametrize("strategy", ["overlap", "hold"])
+def test_people_read_what_was_understood(understood, strategy):
+    _model, understanding = understood("full")
+    lines = adopting.understood(understanding, strategy)
+    told = [line.partition(" is ")[0] for line in lines[: len(understanding.services)]]
+    assert told == sorted(understanding.services)
+    assert ("requests are held" in lines[-2]) == (strategy == "hold")
+    assert "one short outage" in lines[-1]
