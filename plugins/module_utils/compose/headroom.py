@@ -66,10 +66,12 @@ def checks(
         staged = [step for step in steps if step["do"] == "stage"]
         if not staged:
             return []
-        slot, held = staged[0]["args"]["slot"], any(step["do"] == "hold" for step in steps)
+        slot, before = staged[0]["args"]["slot"], steps[: steps.index(staged[0])]
+        held = any(step["do"] in ("hold", "take_ports") for step in before)
     if release is None:
         return []
-    return judge(look(host, release, slot, live if live != slot else None), held or not live, host.settings)
+    seen = look(host, release, slot, live if live != slot else None)
+    return judge(seen, held or not (live or seen["serving"]), host.settings)
 
 
 def look(host: Host, release: Release, slot: str, live: str | None) -> dict[str, Any]:
@@ -77,10 +79,10 @@ def look(host: Host, release: Release, slot: str, live: str | None) -> dict[str,
     containers = {one: [c for c in host.slot_containers(one) if is_running(c)] for one in SLOTS}
     status, info = host.docker.engine.json("GET", "/info")
     info = info if status == 200 else {}
+    serving = containers[live] if live else _plain(host, release)
     with ThreadPoolExecutor(4) as pool:
-        every = [c for one in SLOTS for c in containers[one]]
+        every = [c for one in SLOTS for c in containers[one]] + ([] if live else serving)
         memory = dict(zip([c["Id"] for c in every], pool.map(lambda c: _memory(host, c["Id"]), every)))
-    serving = containers[live] if live else []
     leaving = [c for c in containers[slot] if c not in serving]  # it is removed before the new one starts
     return {
         "needs": release.get("needs") or {},
@@ -98,6 +100,12 @@ def look(host: Host, release: Release, slot: str, live: str | None) -> dict[str,
         "databases": _databases(host, serving, leaving),
         "ready_seconds": _last_start(host),
     }
+
+
+def _plain(host: Host, release: Release) -> list[dict[str, Any]]:
+    """What serves by plain compose, beside which a release is adopted."""
+    runs = {name for name, role in (release.get("roles") or {}).items() if role not in ("state", "job")}
+    return [c for c in host.base_containers() if is_running(c) and service_of(c) in runs]
 
 
 def judge(seen: Mapping[str, Any], alone: bool, settings: Mapping[str, Any]) -> list[Check]:
