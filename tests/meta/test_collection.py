@@ -26,7 +26,7 @@ UNFINISHED = re.compile(
     "|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X", "no" + "qa", "type: ig" + "nore", "pylint: dis" + "able"])
 )
 SKIPPED = re.compile("|".join(["skip_" + "list", "warn_" + "list", "no" + "-lint", r"\bnose" + r"c\b"]))
-PRIVATE_PATH = re.compile(r"(?<![\w.}])/" + r"work/|/home/[a-z]+/")
+PRIVATE_PATH = re.compile(r"(?<![\w.}])/" + r"work/|/home/(?!node/)[a-z]+/")  # node is an image's
 URL = re.compile(r"\b(?:https?|ssh|wss?)://(?:[^/@\s\"'`]+@)?(\[[0-9a-f:]+\]|[\w.-]+)")
 # The ordinary public places that the documentation and the bootstrap of a host speak of.
 PUBLIC = {

@@ -187,7 +187,7 @@ def _times(frame: Frame) -> list[Html]:
 def stage_bar(since: float, until: float, of: float, state: str, title: str) -> Html:
     """The bar of one stage in a run of *of* seconds; never too thin to be seen."""
     width = max(6.0, 1000.0 * (until - since) / of)
-    x = min(1000.0 - width, max(0.0, 1000.0 * since / of))
+    x = max(0.0, min(1000.0 - width, 1000.0 * since / of))
     return h(
         '<svg class="bar" role="img" width="100%" height="12" viewBox="0 0 1000 12" preserveAspectRatio="none">'
         '<title>{}</title><rect class="rail" width="1000" height="12"/>'
