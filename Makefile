@@ -60,10 +60,10 @@ molecule: venv ## roles on hosts of their own
 	$(TIMED) $(CHECKS)/molecule
 
 system: venv ## runbooks on real Docker, under traffic, with a sample of kills and faults
-	$(TIMED) pytest --quiet tests/system
+	$(TIMED) $(CHECKS)/system
 
 prove: venv ## the same with every kill and every fault; takes hours
-	$(TIMED) env STEADY_PROVE=1 pytest --quiet tests/system
+	$(TIMED) env STEADY_PROVE=1 $(CHECKS)/system
 
 matrix: venv ## the runbooks on ansible-core 2.16, 2.19 and the newest
 	$(TIMED) $(CHECKS)/matrix

@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 
@@ -122,6 +122,20 @@ class Service:
             "warm": warm[0] if warm else None,
             "kept": set(named.values()),
         }
+
+
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Says something in the summary of the session, from whichever process runs the test."""
+    return lambda text: record_property("told", text)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, text in getattr(report, "user_properties", ()) if getattr(report, "when", "") == "call" else ():
+                if name == "told":
+                    terminalreporter.write_line(text)
 
 
 @pytest.fixture(scope="session")

@@ -294,7 +294,8 @@ def test_a_habit_is_told_with_the_command_that_mends_it(runs: Callable[..., Plai
     assert plain.version() == "1.0.0"
 
 
-def test_users_of_a_service_beside_it_notice_nothing(runs: Callable[..., Plain], capsys: Any) -> None:
+@pytest.mark.alone
+def test_users_of_a_service_beside_it_notice_nothing(runs: Callable[..., Plain], tell: Callable[[str], None]) -> None:
     first, second = runs("host_network"), runs("own_proxy")
     first.done("adopt")
     url = f"http://127.0.0.1:{first.port}"
@@ -305,7 +306,6 @@ def test_users_of_a_service_beside_it_notice_nothing(runs: Callable[..., Plain],
         second.done("unadopt")
         wait_until(lambda: users.seen(began).sent >= 10_000, "10,000 requests", 300)
         seen = users.seen(began)
-    with capsys.disabled():
-        print(f"\n  beside an adoption, an update and the way back: {seen}")
+    tell(f"beside an adoption, an update and the way back: {seen}")
     assert seen.failed == 0, seen
     assert seen.sent >= 10_000

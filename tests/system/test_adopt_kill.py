@@ -49,7 +49,7 @@ def plain(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.mark.parametrize("runbook", ["adopt", "unadopt"])
-def test_the_act_is_killed(plain: Plain, runbook: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_act_is_killed(plain: Plain, runbook: str, tell: Callable[[str], None]) -> None:
     acting, other = Acting(plain), "unadopt" if runbook == "adopt" else "adopt"
     shape = plain.name.rpartition("-")[2]
     if acting.platform.describe()["live"]:
@@ -86,7 +86,6 @@ def test_the_act_is_killed(plain: Plain, runbook: str, capsys: pytest.CaptureFix
                     wrong.append(f"{case}: {plain.version()!r} answers, {plain.ids(*SHAPES[shape].state)}")
                 if bool(live) == (runbook == "adopt"):
                     acting.done(other)
-    with capsys.disabled():
-        print(f"\n  {plain.name} {runbook}: {len(ways)} kills ended in {ways}")
+    tell(f"{plain.name} {runbook}: {len(ways)} kills ended in {ways}")
     assert not wrong, "\n".join(wrong)
     assert not alone.wrong and alone.looks

@@ -20,6 +20,8 @@ from ansible_collections.steady.runbooks.plugins.module_utils.errors import Time
 from .edge_bench import SERVICE, TOKEN, Bench, docker, exchange, good, until
 from .load import Request
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:

@@ -20,7 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 
@@ -79,7 +79,7 @@ RUNBOOKS = (
 
 
 def strike_everywhere(
-    acting: Acting, folder: Path, capsys: pytest.CaptureFixture[str], kinds: tuple[str, ...], **faults: Any
+    acting: Acting, folder: Path, tell: Callable[[str], None], kinds: tuple[str, ...], **faults: Any
 ) -> None:
     tally, begun = Tally(), time.monotonic()
     with unnoticed(acting):
@@ -87,27 +87,24 @@ def strike_everywhere(
             scenario = Scenario(acting, runbook, state)
             for name, occurrence in points(scenario, folder, *kinds):
                 strike(scenario, tally, {"point": name, "occurrence": occurrence, **faults})
-    with capsys.disabled():
-        told = f"{faults} at {', '.join(kinds)}: {tally.kills} times, {tally.converged} converged"
-        print(f"\n  {told} {dict(tally.outcomes)} in {time.monotonic() - begun:.0f} s")
+    told = f"{faults} at {', '.join(kinds)}: {tally.kills} times, {tally.converged} converged"
+    tell(f"{told} {dict(tally.outcomes)} in {time.monotonic() - begun:.0f} s")
     assert not tally.wrong, "\n".join(tally.wrong)
 
 
 @pytest.mark.parametrize("still", [False, True], ids=["once", "for good"])
-def test_the_disk_is_full_at_a_write(
-    acting: Acting, tmp_path: Path, capsys: pytest.CaptureFixture[str], still: bool
-) -> None:
-    strike_everywhere(acting, tmp_path, capsys, ("write",), do="fail", still=still)
+def test_the_disk_is_full_at_a_write(acting: Acting, tmp_path: Path, tell: Callable[[str], None], still: bool) -> None:
+    strike_everywhere(acting, tmp_path, tell, ("write",), do="fail", still=still)
 
 
-def test_docker_fails_once(acting: Acting, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    strike_everywhere(acting, tmp_path, capsys, ("docker", "engine", "edge"), do="fail")
+def test_docker_fails_once(acting: Acting, tmp_path: Path, tell: Callable[[str], None]) -> None:
+    strike_everywhere(acting, tmp_path, tell, ("docker", "engine", "edge"), do="fail")
 
 
 @pytest.mark.parametrize("do", ["kill", "kill after"])
-def test_killed_around_an_effect(acting: Acting, tmp_path: Path, capsys: pytest.CaptureFixture[str], do: str) -> None:
+def test_killed_around_an_effect(acting: Acting, tmp_path: Path, tell: Callable[[str], None], do: str) -> None:
     """Just before and just after each write and each command: between two effects that belong together."""
-    strike_everywhere(acting, tmp_path, capsys, ("write", "docker", "edge"), do=do)
+    strike_everywhere(acting, tmp_path, tell, ("write", "docker", "edge"), do=do)
 
 
 # -- the state directory ----------------------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ DAILY = [("overlapping", *SCENARIOS[number]) for number in (1, 3, 4, 5, 6)] + [(
 
 
 @pytest.mark.parametrize(("runbook", "state"), SCENARIOS, ids=[" ".join(pair) for pair in SCENARIOS])
-def test_the_act_is_killed(acting: Acting, runbook: str, state: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_act_is_killed(acting: Acting, runbook: str, state: str, tell: Callable[[str], None]) -> None:
     """At each step; then all is well again after recover.yml, and users have noticed nothing."""
     kind = acting.hello.name.partition("-")[2]
     if not PROVE and (kind, runbook, state) not in DAILY:
@@ -106,8 +106,7 @@ def test_the_act_is_killed(acting: Acting, runbook: str, state: str, capsys: pyt
                 kill_at(scenario, number, moment, tally, way)
         seen = users.seen()
     took = time.monotonic() - begun
-    with capsys.disabled():
-        print(f"\n  {acting.hello.name} {runbook} ({state}): {tally} in {took:.0f} s; users: {seen}")
+    tell(f"{acting.hello.name} {runbook} ({state}): {tally} in {took:.0f} s; users: {seen}")
     assert not tally.wrong, "\n".join(tally.wrong)
     assert not watcher.wrong and watcher.looks
     assert state == "nothing" or seen.failed == 0, seen
@@ -192,6 +191,7 @@ def test_the_power_is_cut(serving: Acting, step: str) -> None:
     assert not_whole(serving) == []
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(not PROVE, reason="in make prove: it stops the engine of this machine")
 @pytest.mark.parametrize("step", STEPS)
 def test_the_engine_is_killed_during_a_run(serving: Acting, step: str) -> None:

@@ -13,6 +13,8 @@ import pytest
 
 from ansible_collections.steady.runbooks.tests.system.conftest import Service
 
+pytestmark = pytest.mark.alone
+
 RATE = 300
 ENOUGH = 10_000  # requests, each with keep-alive and without
 FLIP_MS = 50
