@@ -41,6 +41,7 @@ options:
       - recover
       - retire
       - rollback
+      - scale
       - set_env
       - unadopt
   release:
@@ -182,6 +183,7 @@ def main() -> None:
                     "recover",
                     "retire",
                     "rollback",
+                    "scale",
                     "set_env",
                     "unadopt",
                 ],

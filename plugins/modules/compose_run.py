@@ -34,7 +34,18 @@ options:
     description: The runbook that was planned.
     type: str
     required: true
-    choices: [adopt, apply_update, blue_green_switch, maintenance, prune, recover, retire, rollback, set_env, unadopt]
+    choices:
+      - adopt
+      - apply_update
+      - blue_green_switch
+      - maintenance
+      - prune
+      - recover
+      - retire
+      - rollback
+      - scale
+      - set_env
+      - unadopt
   run:
     description: The id of the run, chosen by the controller.
     type: str
@@ -180,6 +191,7 @@ def main() -> None:
                     "recover",
                     "retire",
                     "rollback",
+                    "scale",
                     "set_env",
                     "unadopt",
                 ],

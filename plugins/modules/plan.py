@@ -39,6 +39,7 @@ options:
       - recover
       - retire
       - rollback
+      - scale
       - set_env
       - unadopt
   platform:

@@ -72,11 +72,12 @@ def act(
         gates = checks.go_no_go(observed, request["settings"])
         checks.gate(gates)
         request["stock"] = platform.stock() if request["runbook"] == "prune" else None
+        request["room"] = platform.room() if request["runbook"] == "scale" else None
         if request["runbook"] == "unadopt":
             request["home"] = platform.home(observed)
         plan, release = make_plan(observed, {**request, "settings_digest": platform.host.settings_digest})
         engine.same_plan(request["plan"], plan)
-        if request["runbook"] in ("adopt", "apply_update"):
+        if request["runbook"] in ("adopt", "apply_update", "set_env"):
             gates += checks.mandated(platform.headroom(observed, release, plan["steps"]), request["settings"])
             checks.gate(gates)
         if request["runbook"] != "recover" and any(step["do"] == "stage" for step in plan["steps"]):

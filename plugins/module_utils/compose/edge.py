@@ -259,6 +259,41 @@ class Edge:
                 found[row["be_name"]] = (row["srv_fqdn"], room + 1, up)
         return found
 
+    def narrow(self, name: str, keep: set[str], seconds: float, progress: Callable[[str], None]) -> None:
+        """Give new requests only to the servers of *name* (as ``web-blue``) that have one of these addresses, and wait
+        up to *seconds* until the others have answered theirs. Ends with :meth:`widen`, or a reload."""
+
+        def known() -> tuple[bool, Any]:
+            rows = self.runtime.servers(self.runtime.current())
+            up = {row["srv_addr"] for row in rows if row["srv_fqdn"] == name and row["srv_op_state"] == RUNNING}
+            return keep <= up, sorted(up)
+
+        # Just after a reload the servers have no addresses yet: it would seem that none is to be kept.
+        wait_for(known, what=f"the edge knows {name}", timeout=15, clock=self.clock, interval=0.05)
+        away = self._admin(name, lambda address: "ready" if address in keep else "drain")
+        until = self.clock.monotonic() + seconds
+        while self.clock.monotonic() < until:
+            rows = self.runtime.stat(self.runtime.current())
+            count = sum(int(row["scur"] or 0) for row in rows if f"{row['pxname']}/{row['svname']}" in away)
+            if not count:
+                break
+            progress(f"{count} still open in what is removed from {name}")
+            self.clock.sleep(0.1)
+
+    def widen(self, name: str) -> None:
+        """Give new requests to all servers of *name*."""
+        self._admin(name, lambda _address: "ready")
+
+    def _admin(self, name: str, state: Callable[[str], str]) -> set[str]:
+        """Set the state of each server of *name* by its address, and return those that get no new requests."""
+        worker, away = self.runtime.current(), set()
+        for row in self.runtime.servers(worker):
+            if row["srv_fqdn"] == name:
+                server, wanted = f"{row['be_name']}/{row['srv_name']}", state(row["srv_addr"])
+                self.runtime.ask(f"set server {server} state {wanted}", worker)
+                away |= {server} if wanted == "drain" else set()
+        return away
+
     def drain(self, slot: str, seconds: float, progress: Callable[[str], None] | None = None) -> dict[str, Any]:
         """Wait until *slot* has nothing open (idle connections of clients do not count), in old workers too.
 

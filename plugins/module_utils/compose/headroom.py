@@ -25,6 +25,7 @@ from .images import here
 from .limits import replicas
 from .model import Understanding, services
 from .pools import ENOUGH, free_networks, needed_networks
+from .scale import scaled
 
 Check = dict[str, Any]
 MIB = 2**20
@@ -82,11 +83,11 @@ def look(host: Host, release: Release, slot: str, live: str | None) -> dict[str,
     serving = containers[live] if live else _plain(host, release)
     with ThreadPoolExecutor(4) as pool:
         every = [c for one in SLOTS for c in containers[one]] + ([] if live else serving)
-        memory = dict(zip([c["Id"] for c in every], pool.map(lambda c: _memory(host, c["Id"]), every)))
+        memory = dict(zip([c["Id"] for c in every], pool.map(lambda c: memory_in_use(host, c["Id"]), every)))
     leaving = [c for c in containers[slot] if c not in serving]  # it is removed before the new one starts
     return {
-        "needs": release.get("needs") or {},
-        "host": _host_memory(info),
+        "needs": scaled(host, release.get("needs") or {}),
+        "host": host_memory(info),
         "cpus": int(info.get("NCPU") or 0),
         "load": os.getloadavg()[0],
         "serving": _by_service(serving, memory),
@@ -222,7 +223,7 @@ def _exclusive_way(seen: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
     )
 
 
-def _memory(host: Host, container: str) -> float:
+def memory_in_use(host: Host, container: str) -> float:
     """What a container uses now, without files that are only cached; as `docker stats` tells it."""
     try:
         status, told = host.docker.engine.json("GET", f"/containers/{container}/stats?stream=false&one-shot=true")
@@ -234,7 +235,7 @@ def _memory(host: Host, container: str) -> float:
     return float(max(0, int(memory.get("usage") or 0) - int(cached)))
 
 
-def _host_memory(info: Mapping[str, Any]) -> dict[str, float]:
+def host_memory(info: Mapping[str, Any]) -> dict[str, float]:
     """``available`` bytes of this host; {} when it is not the one of the engine."""
     try:
         with open("/proc/meminfo", encoding="ascii") as stream:

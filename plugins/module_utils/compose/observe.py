@@ -18,6 +18,8 @@ from . import plain
 from .database import last_known_schema
 from .edge import Edge
 from .host import Host, is_healthy, is_running, service_of
+from .scale import scales
+from .scale import wanted as wanted_replicas
 
 MIN_FREE_MIB = 512
 
@@ -46,6 +48,7 @@ def describe(host: Host, edge: Edge) -> Observation:
             "schema_unread": schema.result()[1],
             "plain": plain.observed(host, base.result()),
             "drift": drift,
+            "scale": scales(host),
             "checks": _checks(host),
         }
 
@@ -58,7 +61,7 @@ def _slot(host: Host, slot: str, containers: list[dict[str, Any]], releases: Map
     web = [c for c in mine if roles.get(service_of(c), "web") == "web"]
     hands = [c for c in mine if roles.get(service_of(c)) in ("worker", "scheduler")]
     up = [c for c in web if is_running(c)]
-    expected = sum(int(n) for n in (release.get("replicas") or {}).values()) or len(web)
+    expected = sum(wanted_replicas(host, release).values()) or len(web)
     if not mine:
         state = "absent"
     elif not up:

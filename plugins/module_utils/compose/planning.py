@@ -66,6 +66,7 @@ def plan_runbook(params: Mapping[str, Any], scratch: str, stays: bool) -> dict[s
     request = {"runbook": runbook, "service": platform.host.service, "release": release, "options": options}
     request["dead"] = dead.intent() if dead else None
     request["stock"] = platform.stock() if runbook == "prune" else None
+    request["room"] = platform.room() if runbook == "scale" else None
     request["settings_digest"] = platform.host.settings_digest
     if runbook == "unadopt":
         request["home"] = platform.home(observed)

@@ -15,11 +15,11 @@ from typing import Any
 
 from ..errors import Refused, StepFailed
 from ..run.clock import Clock
-from ..run.contract import SLOTS, Address, Evidence, Observation, Progress, Release, Stock, other
+from ..run.contract import SLOTS, Address, Evidence, Observation, Progress, Release, Room, Scale, Stock, other
 from ..run.files import Files
 from ..verify.mask import Mask
 from ..verify.watch import Sample
-from . import base, observe, plain, slots, stock
+from . import base, observe, plain, scale, slots, stock
 from .archive import unpack
 from .database import remember_schema
 from .docker import Docker
@@ -221,6 +221,17 @@ class ComposePlatform:
     def discard(self, kind: str, names: list[str]) -> Evidence:
         return stock.discard(self.host, kind, names)
 
+    def room(self) -> Room:
+        return scale.room(self.host)
+
+    def scale(self, service: str, wanted: Scale, progress: Progress) -> Evidence:
+        changed = scale.remember(self.host, service, wanted)
+        release = self._live_release()
+        beside = self.host.release(self.host.slot(other(self.edge.serving().live)).get("release") or "")
+        self.edge.ensure(self._spec(release, beside))  # with room for as many servers
+        applied = scale.apply(self.host, self.edge, service, wanted, slots.start, progress)
+        return {**applied, "changed": changed or applied["changed"]}
+
     def counters(self) -> dict[str, dict[str, float]]:
         counted = {slot: self.edge.counters(slot) for slot in SLOTS}
         return {slot: {"requests": one["requests"], "errors": failures(one)} for slot, one in counted.items()}
@@ -326,5 +337,5 @@ class ComposePlatform:
             hold_seconds=int(settings["hold_seconds"]),
             published=self.host.plain.get("stage") != "begun" or bool(self.edge.observe()["ports"]),
             maintenance_html=(html or b"").decode(errors="replace"),
-            replicas=max([8, *(n for one in (release, beside or {}) for n in (one.get("replicas") or {}).values())]),
+            replicas=max([8, *(n for one in (release, beside or {}) for n in scale.wanted(self.host, one).values())]),
         )

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..run.contract import Evidence, Progress, Release, other
 from ..run.waiter import wait_for
+from . import scale
 from .edge import Edge
 from .host import Host, is_running, service_of
 from .images import ensure_present
@@ -55,8 +56,10 @@ def render(host: Host, slot: str, release: Release) -> None:
 
 def start(host: Host, slot: str, release: Release, services: list[str], progress: Progress) -> None:
     """Start services of a slot at once, and wait until they are ready; a crash is told at once, with its last words."""
-    words = ("up", "--detach", "--no-deps", *(f"{name}-{slot}" for name in services))
+    names = [f"{name}-{slot}" for name in services]
+    words = ("up", "--detach", "--no-deps", *scale.words(host, slot, release, services), *names)
     host.compose(host.slot_project(slot), f"slots/{slot}/compose.json", *words, release=release)
+    scale.limit(host, slot)
     understanding = Understanding.from_dict(release["understanding"])
     begun = host.clock.monotonic()
 

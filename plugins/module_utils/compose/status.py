@@ -17,6 +17,7 @@ from ..run.ledger import Ledger
 from ..run.overlay import Overlay, overlay_of
 from ..run.overlay import told as told_entry
 from ..run.plain import plain_of
+from ..run.scaling import told_scale
 from ..run.verification import check_release
 from ..verify.smoke import check_log_errors
 from .planning import brief, told
@@ -125,6 +126,7 @@ def _lines(
         told = f"live since {_time(since)}" if since else "never live"
         lines.append(f"  release {record['version']} ({record['id']}), {told}")
     lines += [f"  {name} is {one['role']}: {one['why']}" for name, one in roles.items()]
+    lines += [f"  scaled: {told_scale(name, one)}" for name, one in sorted((observed.get("scale") or {}).items())]
     lines += [f"  set by set_env: {told_entry(one)}" for one in _overlay(observed)]
     lines += [f"  drift: {sentence}" for sentence in observed["drift"]]
     if run:

@@ -26,6 +26,7 @@ NOUNS = {
     "retire": "the clearing up beside {}",
     "maintenance": "maintenance of {}",
     "set_env": "the change of the environment of {}",
+    "scale": "the scaling of {}",
     "prune": "clearing up beside {}",
     "adopt": "the adoption of {}",
     "unadopt": "the way back to plain compose with {}",
@@ -91,6 +92,10 @@ def _done(facts: Facts, old: str, new: str) -> str:
     if facts["runbook"] == "recover":
         ended = f"undone; {old} serves" if facts["way"] == "back" else f"finished; {new} serves"
         return f"a run that had died was {ended}"
+    if facts["runbook"] == "scale":
+        return (
+            "; ".join(f"{step['title'][:1].lower()}{step['title'][1:]}" for step in facts["steps"]) or "nothing to do"
+        )
     if facts["runbook"] == "set_env":
         return f"the environment of {new} was changed ({'; '.join(facts['changes'])})"
     if not facts["from"]:
@@ -252,6 +257,13 @@ def undo(facts: Facts) -> dict[str, str]:
     if facts["runbook"] == "retire":
         said = "The same release serves. A rollback still works; it starts the other one again first:"
         return _undo(NOTHING, said, command(facts, "rollback"))
+    if facts["runbook"] == "scale":
+        before = next((step["undo"] for step in facts["planned"]), "")
+        return _undo(
+            "Run this",
+            f"To {before}, with the values of before, or for what the compose file says:",
+            command(facts, "scale", service="SERVICE", unset="true"),
+        )
     if facts["runbook"] == "prune":
         return _undo("Not possible", "What is gone is gone; a release can be applied again as an update.")
     if facts["runbook"] == "maintenance":

@@ -26,6 +26,7 @@ evidence (a dict with at least ``changed``). Called again after a kill it finish
      "schema_unread": why | "",                  # the database does not answer: "schema" is what it said at last
      "plain": {"stage": begun | taken | leaving | returned | "",  # what runs by plain compose, where there is that
                "directory", "running": [service, ...], "containers": {name: id}},
+     "scale": {service: Scale},                  # what was asked for beside what the releases say
      "drift": [sentence, ...],                   # what is not as we left it
      "checks": [{"name", "status", "detail", "next_step"}, ...]}   # what only the platform can see
 """
@@ -39,6 +40,8 @@ from ..verify.watch import Sample, Source
 Evidence = dict[str, Any]
 Observation = dict[str, Any]
 Release = dict[str, Any]
+Scale = dict[str, Any]  # of one service: {"replicas": n, "cpus": n, "memory": bytes}, each of them or not
+Room = dict[str, Any]
 Stock = dict[str, Any]
 Progress = Callable[[str], None]
 Address = tuple[str, int]
@@ -140,6 +143,13 @@ class Platform(Protocol):
 
     def discard(self, kind: str, names: list[str]) -> Evidence:
         """Remove what :meth:`stock` told: *kind* is ``release``, ``run`` or ``image``."""
+
+    def room(self) -> Room:
+        """What there is left: ``{"cpus": n, "free": bytes or None, "slots": {slot: {service: [bytes, ...]}}}``."""
+
+    def scale(self, service: str, wanted: Scale, progress: Progress) -> Evidence:
+        """Run as many containers of a service as wanted, each with as much, now and in later releases; an empty
+        *wanted* is what the release itself says."""
 
     def counters(self) -> dict[str, dict[str, float]]:
         """``requests`` and ``errors`` by slot since the edge started counting."""

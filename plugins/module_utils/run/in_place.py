@@ -15,8 +15,9 @@ import time
 from .contract import Observation, Release, Stock
 from .plan import Step, _named, _step
 from .schema import lives_with
+from .sizes import size_text
 
-RUNBOOKS = ("maintenance", "prune")
+RUNBOOKS = ("maintenance", "prune", "scale")
 
 
 def maintenance(observed: Observation, on: bool) -> tuple[list[Step], list[Step]]:
@@ -39,21 +40,21 @@ def prune(observed: Observation, stock: Stock) -> tuple[list[Step], list[str]]:
     gone = _unneeded(observed, stock, needed)
     for name in gone:
         release = stock["releases"][name]
-        title = f"Remove release {name}, live last on {_day(release['time'])} ({_size(release['bytes'])})"
+        title = f"Remove release {name}, live last on {_day(release['time'])} ({size_text(release['bytes'])})"
         steps.append(_discard(title, "none: apply it again as an update", "release", [name]))
     kept = {image for name, release in stock["releases"].items() if name not in gone for image in release["images"]}
     images = sorted({image for name in gone for image in stock["releases"][name]["images"]} - kept)
     for image in images:
         if image not in stock["images"]:
             continue
-        size, used = _size(stock["images"][image]["bytes"]), stock["images"][image]["used"]
+        size, used = size_text(stock["images"][image]["bytes"]), stock["images"][image]["used"]
         if used:
             notes.append(f"Image {image} ({size}) stays: {used}.")
         else:
             steps.append(_discard(f"Remove image {image} (up to {size})", "none: it can be pulled", "image", [image]))
     runs = _surplus(stock, "runs")
     if runs:
-        size = _size(sum(stock["runs"][name]["bytes"] for name in runs))
+        size = size_text(sum(stock["runs"][name]["bytes"] for name in runs))
         title = f"Remove {len(runs)} runs with their reports ({size}): {', '.join(sorted(runs))}"
         steps.append(_discard(title, "none: the ledger keeps its line of each", "run", sorted(runs)))
     notes += [f"{_named(observed, name)} ({name}) stays: {why}." for name, why in needed.items()]
@@ -103,11 +104,3 @@ def _discard(title: str, undo: str, kind: str, names: list[str]) -> Step:
 
 def _day(seconds: float) -> str:
     return time.strftime("%Y-%m-%d", time.gmtime(seconds))
-
-
-def _size(count: float) -> str:
-    for unit in ("KiB", "MiB", "GiB"):
-        count /= 1024
-        if count < 1024 or unit == "GiB":
-            break
-    return f"{count:.1f} {unit}"

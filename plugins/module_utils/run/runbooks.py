@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import Refused
-from . import in_place, overlay, plain, recover
+from . import in_place, overlay, plain, recover, scaling
 from . import plan as plans
 from .contract import Observation, Release
 from .manifest import check_type
@@ -55,6 +55,10 @@ def make_plan(observed: Observation, request: Request) -> tuple[plans.Plan, Rele
         on, notes = _switched(options.get("state")), []
         slot, release = _live(observed)
         steps, back = in_place.maintenance(observed, on)
+    elif runbook == "scale":
+        asked = scaling.scale_asked(options)
+        slot, release = _live(observed)
+        steps, back, notes = scaling.scale(observed, release, asked, options["service"], request["room"])
     elif runbook == "prune":
         slot, release = _live(observed)
         steps, notes = in_place.prune(observed, request["stock"])

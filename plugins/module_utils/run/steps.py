@@ -117,6 +117,10 @@ def discard(context: Context, args: Args) -> Evidence:
     return context.platform.discard(args["kind"], args["names"])
 
 
+def scale(context: Context, args: Args) -> Evidence:
+    return context.platform.scale(args["service"], args["wanted"], context.progress)
+
+
 def close(context: Context, args: Args) -> Evidence:
     return context.platform.close()
 
@@ -174,6 +178,7 @@ HANDLERS = {
         retire,
         close,
         discard,
+        scale,
         handover,
         shift,
         watch,

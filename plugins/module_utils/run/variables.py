@@ -76,6 +76,9 @@ VARIABLES: dict[str, Variable] = {
     "secret": Variable("a name in service_secrets", "api_token", r"[A-Za-z_][A-Za-z0-9_.-]*", 127),
     "unset": Variable("true to take the variable away", "true", kind="boolean"),
     "service": Variable("a service of the compose file", "backend", SERVICE, 63),
+    "replicas": Variable("how many containers", "3", r"[1-9][0-9]?", kind="number"),
+    "cpus": Variable("CPUs for each container", "0.5", r"(?=.*[1-9])[0-9]{1,3}(?:\.[0-9]{1,2})?", kind="number"),
+    "memory": Variable("memory for each container", "512m", r"[1-9][0-9]{0,11}(?:\.[0-9]{1,3})?[kmgKMG]?(?:i?[bB])?"),
     "state": Variable("on or off: whether users get the maintenance page", "on", r"on|off"),
     "format": Variable("human or json", "json", r"human|json"),
     "verify": Variable("true to verify the ledger's chain", "true", kind="boolean"),
@@ -99,7 +102,7 @@ def check_value(name: str, value: Any) -> None:
     elif variable.kind == "boolean":
         if not isinstance(value, bool) and str(value).lower() not in ("true", "false", "yes", "no"):
             raise _invalid(name, "is neither true nor false", value)
-    elif variable.kind == "number" and isinstance(value, int) and not isinstance(value, bool):
+    elif variable.kind == "number" and isinstance(value, (int, float)) and not isinstance(value, bool):
         _check_text(name, name, str(value))
     else:
         _check_text(name, name, value)

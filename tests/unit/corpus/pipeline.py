@@ -138,7 +138,10 @@ def _plan(params: dict[str, Any], variables: dict[str, Any], root: Path) -> dict
     asked = {name: variables.get(f"service_{name}") or None for name in ("source", "manifests", "version", "image")}
     asked.update(images=variables.get("service_images") or {}, commit=variables.get("service_commit"), promoted=None)
     release = ActionModule._release(None, {**asked, "runbook": params["runbook"]})
-    options = {name: variables.get(f"service_{name}") for name in ("release", "direction", "approved_plan", "state")}
+    options = {
+        name: variables.get(f"service_{name}")
+        for name in ("release", "direction", "approved_plan", "state", "variable", "value", "service")
+    }
     params = {**params, "options": options, "release": release, "archive": None}
     scratch = root / "scratch"
     scratch.mkdir()

@@ -194,6 +194,18 @@ class PlatformContract:
         assert stand.answers() == "green"
         assert not platform.describe()["traffic"]["maintenance"]
 
+    def test_a_scale_is_beside_the_releases(self, stand: Stand) -> None:
+        platform, two = stand.platform, stand.release("1.1.0")
+        bring(stand, "blue", stand.release("1.0.0"))
+        assert set(platform.room()) == {"cpus", "free", "slots"} and set(platform.room()["slots"]) >= {"blue"}
+        service = next(name for name, role in two["roles"].items() if role == "web")
+        twice(stand, "scale", service, {"replicas": 2}, quiet)
+        assert platform.describe()["scale"] == {service: {"replicas": 2}}
+        assert len(platform.room()["slots"]["blue"][service]) == 2 and platform.describe()["slots"]["blue"]["ready"]
+        twice(stand, "scale", service, {}, quiet)
+        assert platform.describe()["scale"] == {} and len(platform.room()["slots"]["blue"][service]) == 1
+        assert stand.answers() == "blue"
+
     def test_what_is_kept_is_told_and_can_be_removed(self, stand: Stand) -> None:
         platform, one, two, three = stand.platform, *(stand.release(f"1.{minor}.0") for minor in range(3))
         bring(stand, "blue", one)

@@ -31,7 +31,7 @@ REFUSALS = (
     "schema_incompatible",
     "state_not_written",
 )
-OTHERS = ("blue_green_switch", "retire", "maintenance", "prune", "unadopt")
+OTHERS = ("blue_green_switch", "retire", "maintenance", "prune", "scale", "unadopt")
 MOST_POINTS = 90
 
 
@@ -63,6 +63,8 @@ class History:
             options = {"release": dice.choice(sorted(machine.world.state.releases))}
         elif runbook == "maintenance":
             options = {"state": dice.choice(("on", "off"))}
+        elif runbook == "scale":
+            options = {"service": "web", "replicas": str(dice.choice((1, 2, 3)))}
         told = [f"{runbook} {new['version'] if new else options}"]
         result = self._run(runbook, new, options, told)
         for _again in range(4):

@@ -77,6 +77,7 @@ class Machine:
             checks.gate(checks.go_no_go(observed, SETTINGS))
             request = {"runbook": runbook, "service": "shop", "release": new, "options": options}
             request["stock"] = self.platform.stock() if runbook == "prune" else None
+            request["room"] = self.platform.room() if runbook == "scale" else None
             request["dead"] = dead.intent() if dead else None
             request["home"] = self.platform.home(observed)
             return make_plan(observed, request)[0]

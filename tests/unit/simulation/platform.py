@@ -88,6 +88,7 @@ class MemoryPlatform(PlainCalls):
                 "schema": self.world.schema(),
                 "plain": self._observed(),
                 "drift": [],
+                "scale": {name: dict(one) for name, one in state.scale.items()},
                 "checks": [],
             }
 
@@ -308,6 +309,25 @@ class MemoryPlatform(PlainCalls):
             self.world.state.slots[slot] = Slot()
             self._did("retire")
             return {"changed": changed, "slot": slot}
+
+    def room(self) -> dict[str, Any]:
+        with self._call("room", changes=False):
+            live = {"web": [1024] * (1 + self.world.state.counts.get("web", 0))}
+            return {"cpus": 4, "free": 1 << 30, "slots": {self.world.state.traffic: live}}
+
+    def scale(self, service: str, wanted: dict[str, Any], progress: Any) -> Evidence:
+        with self._call("scale"):
+            state, count = self.world.state, wanted.get("replicas", 1) - 1
+            changed = state.scale.get(service, {}) != wanted or state.counts.get(service, 0) != count
+            state.scale = {**{name: one for name, one in state.scale.items() if name != service}}
+            if wanted:
+                state.scale[service] = dict(wanted)
+            self._did("scale")
+            state.counts = {**{name: one for name, one in state.counts.items() if name != service}}
+            if count:
+                state.counts[service] = count
+            self._did("scale")
+            return {"changed": changed}
 
     def discard(self, kind: str, names: list[str]) -> Evidence:
         with self._call("discard"):

@@ -99,6 +99,7 @@ IDLE, IDLE_TOO = release("1.0.0", hands=()), release("1.1.0", hands=())
 
 
 ON = {"state": "on"}
+THRICE = {"service": "web", "replicas": "3", "cpus": "0.5"}
 
 
 def update(*releases: Release) -> tuple[tuple[str, Any], ...]:
@@ -183,6 +184,8 @@ SCENARIOS = [
     Scenario("rollback behind the page", "rollback", (*update(ONE, TWO), ("maintenance", ON))),
     Scenario("prune", "prune", update(ONE, TWO, THREE, FOUR)),
     Scenario("prune beside a retired slot", "prune", (*update(ONE, TWO, THREE, FOUR), ("retire", None))),
+    Scenario("scale", "scale", update(ONE, TWO), None, THRICE),
+    Scenario("scale back", "scale", (*update(ONE), ("scale", THRICE)), None, {"service": "web", "unset": True}),
     Scenario("one variable", "set_env", update(ONE, TWO), {**TWO, "id": "1.1.0-11111111", "source_of": TWO["id"]}),
     Scenario("retire", "retire", update(ONE, TWO)),
     Scenario("retire stopped", "retire", update(ALONE, ALONE_TOO)),

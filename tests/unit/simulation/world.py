@@ -58,6 +58,8 @@ class State:
     base: list[str] = field(default_factory=list)
     base_kept: bool = False
     releases: dict[str, dict[str, Any]] = field(default_factory=dict)
+    scale: dict[str, dict[str, Any]] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)  # containers that run beside the first, by service
     images: dict[str, None] = field(default_factory=dict)
     schema: str | None = None
     plain: Plain = field(default_factory=Plain)
@@ -154,7 +156,9 @@ class World:
         mine, idle, record = state.slots[live], state.slots[other(live)], self.record(live)
         expected = set(record.get("hands") or ())
         needed = [mine.release, idle.release, record.get("previous")]
+        extra = {name: one["replicas"] - 1 for name, one in state.scale.items() if one.get("replicas", 1) > 1}
         checks = [
+            (state.counts == extra, f"more containers than one run: {state.counts} instead of {extra}"),
             (all(one in state.releases for one in needed if one), f"what a rollback needs is gone: {needed}"),
             (set(record.get("images", {}).values()) <= set(state.images), "an image of what serves is gone"),
             (bool(record), f"no record of what serves in {live}"),

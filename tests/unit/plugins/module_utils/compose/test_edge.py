@@ -233,3 +233,24 @@ def test_removing_takes_container_network_and_files(running: Bench) -> None:
 def test_ports_of_a_container() -> None:
     assert published(None) == []
     assert published({"HostConfig": {"PortBindings": {"80/tcp": None}}}) == []
+
+
+def test_new_servers_get_no_requests_until_they_are_let_in(running: Bench) -> None:
+    running.worker.up[BLUE] = ["10.0.0.2", "10.0.0.9"]
+    running.edge.narrow("web-blue", {"10.0.0.2"}, 0, lambda text: None)
+    asked = [command for command in running.master.seen if "set server" in command]
+    assert [command.partition("set server ")[2] for command in asked] == [
+        f"{BLUE}/s0 state ready",
+        f"{BLUE}/s1 state drain",
+        f"{BLUE}/s9 state drain",
+    ]
+    running.master.seen.clear()
+    running.edge.widen("web-blue")
+    assert all(command.endswith("ready") for command in running.master.seen if "set server" in command)
+
+
+def test_nothing_is_narrowed_to_servers_that_are_not_known(running: Bench) -> None:
+    """As just after a reload: the one that is to be kept would be taken for one to be drained."""
+    with pytest.raises(TimedOut):
+        running.edge.narrow("web-blue", {"10.0.0.77"}, 0, lambda text: None)
+    assert not [command for command in running.master.seen if "set server" in command]
