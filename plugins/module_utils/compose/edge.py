@@ -105,6 +105,11 @@ class Edge:
         """
         return observe(self.files, self.runtime, self.container, self.traffic)
 
+    @property
+    def map_path(self) -> str:
+        """The file that says who serves."""
+        return self.files.path("config/edge.map")
+
     def remove(self) -> None:
         """Remove the container, the network and the directory. The slots have to be gone from the network."""
         self.container.remove()

@@ -19,7 +19,7 @@ from ..run.contract import SLOTS, Address, Evidence, Observation, Progress, Rele
 from ..run.files import Files
 from ..verify.mask import Mask
 from ..verify.watch import Sample
-from . import base, observe, plain, scale, slots, stock
+from . import base, live_exec, observe, plain, scale, slots, stock
 from .archive import unpack
 from .database import remember_schema
 from .docker import Docker
@@ -212,6 +212,7 @@ class ComposePlatform:
             host.save_slot(beside, {**idle, "warm_until": warm_until if warm else None})
         edge = self.edge.ensure(self._spec(release, None))
         remember_schema(host)
+        host.files.write(live_exec.NAME, live_exec.script(host.service, host.project, self.edge.map_path), 0o700)
         host.files.remove("incoming")
         return {"changed": True, "edge": edge, "warm_until": warm_until if warm and idle else None}
 

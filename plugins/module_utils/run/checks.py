@@ -103,6 +103,8 @@ def _serving(observed: Observation) -> Check:
 
 
 def _last(entry: Mapping[str, Any]) -> Check:
+    if entry.get("kind") == "exec":
+        return _check("last_run", "go", f"a command in {entry.get('container')} ended with exit {entry.get('exit')}")
     ends = " -> ".join((entry.get(end) or {}).get("version") or "nothing" for end in ("from", "to"))
     why = f" ({entry['failure']['detail']})" if entry.get("failure") else ""
     return _check("last_run", "go", f"{entry.get('runbook')} {ends} ended: {entry.get('outcome')}{why}")

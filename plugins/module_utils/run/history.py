@@ -26,7 +26,7 @@ def history(files: Files, verify: bool, head: str, limit: int, since: str) -> di
             f"limit is {limit}, and the least is 1", code="bad_limit", next_step="Give -e limit=20, or leave it out."
         )
     ledger = Ledger(files)
-    begin = _time(since) if since else 0.0
+    begin = moment(since) if since else 0.0
     entries = [entry for entry in ledger.entries() if entry.get("time", 0) >= begin][-limit:]
     now = ledger.head()
     told: dict[str, Any] = {"entries": entries, "head": now}
@@ -41,6 +41,11 @@ def history(files: Files, verify: bool, head: str, limit: int, since: str) -> di
 
 
 def _line(entry: dict[str, Any]) -> str:
+    if entry.get("kind") == "exec":
+        when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(entry.get("time", 0)))
+        who = (entry.get("actor") or {}).get("user") or "unknown"
+        what = f"exec in {entry.get('container')}: {entry.get('command')}"
+        return f"{entry.get('seq')}. {when}, {what}, exit {entry.get('exit')}, by {who}"
     ends = " -> ".join((entry.get(end) or {}).get("version") or "nothing" for end in ("from", "to"))
     words = [
         time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(entry.get("time", 0))),
@@ -68,7 +73,8 @@ def _head(text: str) -> dict[str, Any]:
     return {"seq": int(found.group(1)), "hash": found.group(2)}
 
 
-def _time(text: str) -> float:
+def moment(text: str) -> float:
+    """Seconds since the epoch of a date or time in UTC, as a person writes it."""
     for form in _FORMATS:
         try:
             return float(calendar.timegm(time.strptime(text.rstrip("Z"), form)))

@@ -79,6 +79,7 @@ VARIABLES: dict[str, Variable] = {
     "replicas": Variable("how many containers", "3", r"[1-9][0-9]?", kind="number"),
     "cpus": Variable("CPUs for each container", "0.5", r"(?=.*[1-9])[0-9]{1,3}(?:\.[0-9]{1,2})?", kind="number"),
     "memory": Variable("memory for each container", "512m", r"[1-9][0-9]{0,11}(?:\.[0-9]{1,3})?[kmgKMG]?(?:i?[bB])?"),
+    "command": Variable("a command for the shell of the container", "python manage.py check", r".*\S.*", 4096),
     "state": Variable("on or off: whether users get the maintenance page", "on", r"on|off"),
     "format": Variable("human or json", "json", r"human|json"),
     "verify": Variable("true to verify the ledger's chain", "true", kind="boolean"),
@@ -123,7 +124,7 @@ def _check_text(name: str, field: str, value: Any) -> None:
         raise _invalid(name, f"must be a string, not {type_of(value)} (quote it)", None, field)
     if len(value) > variable.longest:
         raise _invalid(name, f"is {len(value)} characters long; the limit is {variable.longest}", None, field)
-    odd = odd_character(value, ascii_only=name not in ("reason", "value"))
+    odd = odd_character(value, ascii_only=name not in ("reason", "value", "command"))
     if odd:
         raise _invalid(name, f"contains {odd}", value, field)
     if not re.fullmatch(variable.pattern, value):
