@@ -129,10 +129,11 @@ def _drift(host: Host, slots: Mapping[str, Any], base: list[dict[str, Any]], edg
 
 def _checks(host: Host) -> list[dict[str, Any]]:
     """What only this host can say for go or no-go."""
-    return [_state_directory(host), *(_free(host, where, name) for where, name in _disks(host))]
+    return [_state_directory(host), *(_free(host, where, name) for where, name in disks(host))]
 
 
-def _disks(host: Host) -> list[tuple[str, str]]:
+def disks(host: Host) -> list[tuple[str, str]]:
+    """Where space is needed, and what its check is called."""
     state = _existing(host.files.root)
     try:
         docker = str(host.docker.engine.json("GET", "/info")[1]["DockerRootDir"])

@@ -34,7 +34,7 @@ def status(params: Mapping[str, Any]) -> dict[str, Any]:
     observed = platform.describe()
     live = observed["live"]
     record = observed["releases"].get(observed["slots"][live]["release"] or "") if live else None
-    run = _run(platform)
+    run = run_of(platform)
     head = Ledger(host.files).head()
     return {
         "live": brief(record) if record else {},
@@ -76,7 +76,8 @@ def _roles(record: Release | None) -> dict[str, dict[str, str]]:
     return {name: {"role": member["role"], "why": member["why"]} for name, member in sorted(members.items())}
 
 
-def _run(platform: ComposePlatform) -> dict[str, Any]:
+def run_of(platform: ComposePlatform) -> dict[str, Any]:
+    """The run that is at work or has died; {} when there is none."""
     files, clock = platform.host.files, platform.host.clock
     held, journal = present(files, clock)
     if not held and not journal:

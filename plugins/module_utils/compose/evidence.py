@@ -1,0 +1,267 @@
+# Copyright (c) 2026, the steady.runbooks authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Collects what a diagnosis needs, read only: containers, requests, database, Redis, disks, the ledger's last runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ..errors import RunbookError
+from ..run.contract import SLOTS
+from ..run.ledger import Ledger
+from ..verify.causes import diagnose
+from ..verify.stats import quantile
+from . import observe
+from .database import ask, connections, is_postgresql
+from .host import is_running, service_of
+from .platform import ComposePlatform
+from .settings import checked
+from .signals import is_bad
+from .status import run_of
+
+WINDOW = 300.0  # seconds of the edge's log
+LINES = 200
+QUERIES = (
+    "select coalesce(json_agg(one), '[]') from (select round(extract(epoch from now() - query_start)) as seconds, "
+    "coalesce(wait_event_type, '') as wait, left(query, 200) as query from pg_stat_activity where state = 'active' "
+    "and pid <> pg_backend_pid() and backend_type = 'client backend' order by 1 desc limit 5) one"
+)
+IDLE = "select count(*) from pg_stat_activity where state like 'idle in transaction%'"
+STATEMENTS = (
+    "select coalesce(json_agg(one), '[]') from (select round(mean_exec_time) as mean_ms, calls, "
+    "left(query, 200) as query "
+    "from pg_stat_statements where calls > 5 order by mean_exec_time desc limit 5) one"
+)
+# Names and lengths of lists and streams, where queues are; looks at a thousand keys at most.
+_QUEUES = """for key in $(redis-cli --scan --count 1000 2>/dev/null | head -n 1000); do
+  case $(redis-cli type "$key") in
+    list) echo "$(redis-cli llen "$key") $key";;
+    stream) echo "$(redis-cli xlen "$key") $key";;
+  esac
+done | sort -rn | head -n 5"""
+
+
+def diagnosis(params: Mapping[str, Any]) -> dict[str, Any]:
+    """What module ``compose_diagnosis_info`` answers."""
+    platform = ComposePlatform.open(checked(params, references=False))
+    host = platform.host
+    host.hide_kept()
+    evidence = host.mask.data(collect(platform))
+    findings = diagnose(evidence)
+    return {
+        "evidence": evidence,
+        "findings": findings,
+        "text": "\n".join(_text(host.service, findings, evidence)) + "\n",
+    }
+
+
+def collect(platform: ComposePlatform) -> dict[str, Any]:
+    """The evidence of ``verify.causes``. What cannot be had is left out, not an error: something is wrong here."""
+    seen = platform.edge.observe()
+    traffic = seen.get("running_traffic") or seen.get("traffic") or {}
+    live = traffic.get("live") if traffic.get("live") in SLOTS else None
+    with ThreadPoolExecutor(4) as pool:
+        requests = pool.submit(_or, {}, _requests, platform)
+        stats = pool.submit(_or, {}, _stats, platform)
+        containers = [
+            *(one for slot in SLOTS for one in _slot(platform, slot, live)),
+            *_base(platform),
+        ]
+        database = pool.submit(_or, {}, _database, platform, containers)
+        redis = pool.submit(_or, [], _redis, platform, containers)
+        for one in containers:
+            one.update(stats.result().get(one.pop("id"), {"cpu": 0.0, "memory": 0}))
+        return {
+            "live": live,
+            "maintenance": bool(traffic.get("maintenance")),
+            "edge": seen["state"],
+            "run": run_of(platform),
+            "containers": containers,
+            "requests": requests.result(),
+            "database": database.result(),
+            "redis": redis.result(),
+            "disks": _disks(platform),
+            "ended": _ended(platform),
+        }
+
+
+def _or(otherwise: Any, function: Any, *arguments: Any) -> Any:
+    try:
+        return function(*arguments)
+    except (RunbookError, ValueError, KeyError, IndexError):
+        return otherwise
+
+
+def _slot(platform: ComposePlatform, slot: str, live: str | None) -> list[dict[str, Any]]:
+    host = platform.host
+    roles = (host.release(host.slot(slot).get("release") or "") or {}).get("roles") or {}
+    return [
+        _container(platform, one, slot, roles.get(service_of(one), "web"), slot == live)
+        for one in host.slot_containers(slot)
+    ]
+
+
+def _base(platform: ComposePlatform) -> list[dict[str, Any]]:
+    wanted = (platform.host.files.read_json("base/base.json") or {}).get("services") or []
+    found = [one for one in platform.host.base_containers() if service_of(one) in wanted]
+    return [_container(platform, one, "base", "state", True) for one in found]
+
+
+def _container(platform: ComposePlatform, one: dict[str, Any], slot: str, role: str, wanted: bool) -> dict[str, Any]:
+    state = one["State"]
+    health, networks = state.get("Health") or {}, one["NetworkSettings"].get("Networks") or {}
+    # What a container that runs said long ago is over; one that ended said why at its end.
+    since = platform.host.clock.now() - WINDOW if is_running(one) else 0.0
+    said = platform.host.docker.run("logs", "--since", f"{since:.0f}", "--tail", str(LINES), one["Id"])
+    return {
+        "id": one["Id"],
+        "name": one["Name"].lstrip("/"),
+        "image": one["Config"]["Image"],
+        "postgresql": is_postgresql(one),
+        "addresses": [each["IPAddress"] for each in networks.values() if each.get("IPAddress")],
+        "service": service_of(one),
+        "role": role,
+        "slot": slot,
+        "wanted": wanted,
+        "state": state["Status"],
+        "exit": int(state.get("ExitCode") or 0),
+        "error": str(state.get("Error") or ""),
+        "oom": bool(state.get("OOMKilled")),
+        "restarts": int(one.get("RestartCount") or 0),
+        "health": str(health.get("Status") or "none"),
+        "health_said": str(((health.get("Log") or [{}])[-1] or {}).get("Output") or "").strip(),
+        "memory_limit": int(one["HostConfig"].get("Memory") or 0),
+        "log": [line for line in (said.stdout + said.stderr).splitlines() if line.strip()],
+    }
+
+
+def _stats(platform: ComposePlatform) -> dict[str, dict[str, Any]]:
+    """CPU in percent of one and memory in bytes, by container id."""
+    found = {}
+    host = platform.host
+    for one in [*(c for slot in SLOTS for c in host.slot_containers(slot)), *host.base_containers()]:
+        if not is_running(one):
+            continue
+        status, seen = host.docker.engine.json("GET", f"/containers/{one['Id']}/stats?stream=false")
+        if status != 200:
+            continue
+        cpu = {when: seen[when]["cpu_usage"]["total_usage"] for when in ("cpu_stats", "precpu_stats")}
+        system = seen["cpu_stats"].get("system_cpu_usage", 0) - seen["precpu_stats"].get("system_cpu_usage", 0)
+        share = (cpu["cpu_stats"] - cpu["precpu_stats"]) / system if system > 0 else 0.0
+        cores = seen["cpu_stats"].get("online_cpus") or os.cpu_count() or 1
+        memory = seen.get("memory_stats") or {}
+        used = int(memory.get("usage") or 0) - int((memory.get("stats") or {}).get("total_inactive_file") or 0)
+        found[one["Id"]] = {"cpu": round(100 * share * cores, 1), "memory": max(0, used)}
+    return found
+
+
+def _requests(platform: ComposePlatform) -> dict[str, Any]:
+    """What users got by slot in the last minutes, our probes left out."""
+    now, edge = platform.host.clock.now(), platform.edge
+    records = [one for one in edge.log(now - WINDOW, now) if not one["probe"] and one["ended_by"] != "client"]
+    found = {}
+    for slot in sorted({*SLOTS, *(one["slot"] for one in records if one["slot"])}):
+        mine = [one for one in records if one["slot"] == slot]
+        times = sorted(float(one["total_ms"]) for one in mine)
+        found[slot] = {
+            "requests": len(mine),
+            "errors": sum(map(is_bad, mine)) if slot in SLOTS else 0,
+            "statuses": {str(status): count for status, count in Counter(one["status"] for one in mine).items()},
+            "p95_ms": round(quantile(times, 0.95), 1) if times else None,
+            "waiting": _or([], edge.open_requests, slot) if slot in SLOTS else [],
+        }
+    return found
+
+
+def _database(platform: ComposePlatform, containers: list[dict[str, Any]]) -> dict[str, Any]:
+    """The declared database, else the one whose image is PostgreSQL's."""
+    declared = dict(platform.host.settings.get("schema") or {})
+    if not declared.get("service"):
+        named = [one["service"] for one in containers if one["postgresql"]]
+        if not named:
+            return {}
+        declared = {"service": named[0]}
+    told: dict[str, Any] = {"service": declared["service"], "refused": "", "slow": [], "statements": []}
+    try:
+        most, reserved, clients = connections(platform.host, declared)
+    except RunbookError as error:
+        return {**told, "refused": error.detail}
+    owners = {address: one["service"] for one in containers for address in one["addresses"]}
+    told.update(used=len(clients), most=most - reserved)
+    told["holders"] = dict(Counter(owners.get(client, client) for client in clients))
+    told["idle_in_transaction"] = int(_or("0", ask, platform.host, declared, IDLE) or 0)
+    told["slow"] = json.loads(_or("[]", ask, platform.host, declared, QUERIES) or "[]")
+    told["statements"] = json.loads(_or("[]", ask, platform.host, declared, STATEMENTS) or "[]")
+    return told
+
+
+def _redis(platform: ComposePlatform, containers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    found = []
+    for one in containers:
+        if not _is(one, "redis", "valkey") or one["state"] != "running":
+            continue
+        said = platform.host.docker.run("exec", one["name"], "redis-cli", "INFO", timeout=20)
+        facts = dict(line.strip().split(":", 1) for line in said.stdout.splitlines() if ":" in line)
+        queues = platform.host.docker.run("exec", one["name"], "sh", "-c", _QUEUES, timeout=60).stdout
+        lengths = (line.split(" ", 1) for line in queues.splitlines() if " " in line)
+        found.append(
+            {
+                "service": one["service"],
+                "memory": int(facts.get("used_memory") or 0),
+                "most": int(facts.get("maxmemory") or 0),
+                "evicted": int(facts.get("evicted_keys") or 0),
+                "clients": int(facts.get("connected_clients") or 0),
+                "clients_most": int(facts.get("maxclients") or 0),
+                "queues": {name: int(length) for length, name in lengths},
+            }
+        )
+    return found
+
+
+def _is(container: Mapping[str, Any], *names: str) -> bool:
+    image = str(container["image"]).rpartition("/")[2]
+    return any(image.startswith(name) for name in names)
+
+
+def _disks(platform: ComposePlatform) -> list[dict[str, Any]]:
+    found = []
+    for where, _name in observe.disks(platform.host):
+        usage = shutil.disk_usage(where)
+        found.append({"where": where, "free_mib": usage.free // 2**20, "percent": 100 * usage.free / usage.total})
+    return found
+
+
+def _ended(platform: ComposePlatform) -> list[dict[str, Any]]:
+    entries = [one for one in Ledger(platform.host.files).entries() if one.get("kind") == "run"][-5:]
+    return [
+        {
+            "runbook": one.get("runbook"),
+            "outcome": one.get("outcome"),
+            "why": (one.get("failure") or {}).get("detail") or "",
+        }
+        for one in entries
+    ]
+
+
+def _text(service: str, findings: list[dict[str, Any]], evidence: Mapping[str, Any]) -> list[str]:
+    total = sum(one["requests"] for one in evidence["requests"].values())
+    looked = f"{len(evidence['containers'])} containers, {total} requests of the last {WINDOW / 60:.0f} minutes"
+    if not findings:
+        return [f"{service}: nothing is wrong as far as this looks ({looked})"]
+    lines = [f"{service}: {findings[0]['what']}"]
+    for number, one in enumerate(findings, 1):
+        lines.append(f"  {number}. {one['what']} ({one['cause']}, {one['score']} of 100)")
+        lines += [f"     - {sentence}" for sentence in one["evidence"]]
+        lines.append(f"     next: {one['next_step']}")
+    for last in evidence["ended"][-1:]:
+        why = f": {last['why']}" if last["why"] else ""
+        lines.append(f"  last run: {last['runbook']} ended {last['outcome']}{why}")
+    return [*lines, f"  looked at {looked}, database, Redis, disks and ledger"]
