@@ -332,6 +332,42 @@ def test_workers_that_exclude_each_other_are_stopped_first(tmp_path: Path) -> No
         hello.remove()
 
 
+def test_what_a_proxy_names_starts_before_it_gets_requests(tmp_path: Path) -> None:
+    """On IPv6 too. Nothing but its mounted configuration says that the proxy asks another service."""
+    name = "uc-front"
+    shop.provide_hello()
+    shop.remove(name)
+    compose = COMPOSE.partition("services:")[0] + (
+        "services:\n  front:\n    <<: *app\n    command: [python3, /app.py, '8000']\n"
+        "    volumes: ['./app.py:/app.py:ro', './front.conf:/front.conf:ro']\n"
+        "    ports: ['127.0.0.1:${HELLO_PORT}:8000', '[::1]:${HELLO_PORT}:8000']\n"
+        "  behind:\n    <<: *app\n    command: [python3, /app.py, '9000']\n"
+        "  hands:\n    <<: *app\n    command: [python3, /app.py, '9001']\n"
+    )
+    hello = make(tmp_path, name, compose, service_ready={"front": {"path": "/"}})
+    hello.write("source/front.conf", "location / { proxy_pass http://behind:9000; }\n")
+    environment(hello)
+    acting = Acting(hello)
+    try:
+        text = acting.plan("apply_update", "1.0.0", stays=False)["text"]
+        assert "= behind is web: It publishes no port, but front names it as one that answers." in text
+        assert "= hands is worker: It publishes no port, and nothing shows" in text
+        assert "behind has no healthcheck, and is taken to be ready when its port 9000 accepts connections" in text
+        for version in ("1.0.0", "1.1.0"):
+            result = acting.done("apply_update", version)
+            with urllib.request.urlopen(f"http://[::1]:{hello.port}/", timeout=10) as answer:
+                assert json.load(answer)["version"] == version
+        assert {entry["address"] for entry in result["proof"]["timeline"]} == {
+            f"127.0.0.1:{hello.port}",
+            f"::1:{hello.port}",
+        }
+        assert result["proof"]["failed"] == 0
+        told = acting.status()
+        assert told["roles"]["behind"]["role"] == "web" and "  hands is worker: It publishes no port" in told["text"]
+    finally:
+        hello.remove()
+
+
 def test_the_recordings_are_what_compose_says() -> None:
     version = shop.docker("compose", "version", "--short").strip()
     if not version.startswith("2.26.1"):

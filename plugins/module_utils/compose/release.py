@@ -203,7 +203,7 @@ def _record(
         "understanding": understanding.as_dict(),
         "notes": [
             *(understood(understanding, switches) if running else ()),
-            *(finding.detail for finding in understanding.notes),
+            *(f"{finding.detail} {finding.next_step}".strip() for finding in understanding.notes),
             *(f"{name} is not read, as service_compose_files does not name it." for name in unread),
             *(f"{told(entry)}, as set_env set it." for entry in overlay if entry in overlay_of(_live(observed))),
             *(

@@ -55,6 +55,14 @@ DATA_DIRECTORIES = {
     "/var/lib/cassandra": "Cassandra",
 }
 
+# At the end of a service's name, together with something that it writes to.
+STATE_WORDS = words(
+    "db database postgres postgresql pg mysql mariadb mongo mongodb redis valkey rabbitmq kafka elasticsearch "
+    "opensearch clickhouse minio influxdb etcd neo4j qdrant"
+)
+_SCHEMES = (
+    "postgres(?:ql)?|mysql|mariadb|mongodb|rediss?|valkey|amqps?|nats|kafka|clickhouse|sqlserver|mssql|neo4j|bolt"
+)
 SCHEDULER_WORDS = words("beat celerybeat scheduler cron crond supercronic ofelia rqscheduler clockwork clock redbeat")
 WORKER_WORDS = words(
     "worker workers celery rq rqworker sidekiq resque huey dramatiq arq consumer consumers queue horizon listener "
@@ -144,7 +152,7 @@ def _words_of(name: str, service: Mapping[str, Any]) -> set[str]:
 
 def _by_itself(model: Mapping[str, Any], name: str) -> tuple[str, str] | None:
     body = services(model)[name]
-    kind = _state_kind(model, name, body)
+    kind = _state_kind(model, name, body) or _asked_as_store(services(model), name)
     if kind:
         return "state", kind
     for other, dependent in services(model).items():
@@ -177,6 +185,21 @@ def _state_kind(model: Mapping[str, Any], name: str, body: Mapping[str, Any]) ->
         data = DATA_DIRECTORIES.get(str(mount.get("target", "")).rstrip("/"))
         if data and not mount.get("read_only") and mount.get("type") in ("volume", "bind"):
             return f"It writes to {mount['target']}, where {data} keeps its data."
+    keeps = any(mount.get("type") in ("volume", "bind") and not mount.get("read_only") for mount in mounts_of(body))
+    if keeps and re.split(r"[^a-z]+", name.lower().rstrip("0123456789-_."))[-1] in STATE_WORDS:
+        return f"It is called {name}, and writes to a volume."
+    return ""
+
+
+def _asked_as_store(bodies: Mapping[str, Mapping[str, Any]], name: str) -> str:
+    """By how others call it, one sentence; "" when nobody calls it a store."""
+    address = re.compile(rf"(?:^|[\s=,;\"'])({_SCHEMES})(?:\+\w+)?://(?:[^@/\s]*@)?{re.escape(name)}(?=[:/?,;\s\"']|$)")
+    for other, body in bodies.items():
+        values = [str(value) for value in (body.get("environment") or {}).values() if value is not None]
+        for text in [*values, command_line(body)] if other != name else ():
+            found = address.search(text)
+            if found:
+                return f"{other} asks it as a store ({found.group(1)}://)."
     return ""
 
 
