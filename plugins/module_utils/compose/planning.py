@@ -103,7 +103,7 @@ def _text(plan: Plan, observed: Observation, request: Mapping[str, Any]) -> str:
     """The plan for people; for a recovery with what the other way would do."""
     text = describe_steps(plan)
     known = (request["release"] or {}).get("understanding")
-    if known and plan["steps"]:
+    if known and plan["steps"] and plan["runbook"] != "adopt":  # which says more of each
         text += "".join(f"  = {line}\n" for line in Understanding.from_dict(known).told())
     if plan["runbook"] != "recover":
         return text
