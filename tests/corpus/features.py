@@ -148,6 +148,19 @@ The outcome of each row is what its test sees. Rows without a test of their own 
 """
 
 
+TAIL = """
+Room for two
+------------
+
+Before a release is started beside another, its room is looked at: memory (what the present slot uses now, within the
+limits and above the reservations of the compose file), processors, disk for images that have to be fetched, the
+engine's address pools, and the connections of each PostgreSQL of the service (what the present slot holds now, beside
+what is kept for superusers; it is asked read-only, in its own container). ``preflight.yml`` tells all of it, and so
+does the plan of an update. What is missing is refused with its numbers and the exclusive way, ``service_switch: hold``,
+in which requests wait while one release stops and the other starts. ``tests/system/test_headroom.py`` plays it.
+"""
+
+
 def table() -> str:
     """The page of the documentation."""
     parts, section = [HEAD], ""
@@ -159,7 +172,7 @@ def table() -> str:
             parts.append(_row("In the compose file", "Outcome", "What happens", "Test"))
         test = f"``{one.system}``" if one.system else f"``[{one.id}]``"
         parts.append(_row(_literal(one.name), one.outcome, _literal(one.happens) + _declaration(one), test))
-    return "".join(parts).rstrip("\n") + "\n"
+    return "".join([*parts, TAIL])
 
 
 def _row(first: str, *others: str) -> str:
