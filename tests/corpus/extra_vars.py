@@ -102,7 +102,7 @@ CASES = [
     said("set_env: two lines", "value contains the character U+000A", runbook="set_env", variable="A", value="a\nb"),
     said("set_env: a number", "value must be a string", runbook="set_env", variable="A", value=5),
     said("set_env: a service by its path", "service is malformed", runbook="set_env", variable="A", service="../web"),
-    said("set_env: not a variable's name", "unknown extra variable 'name'", runbook="set_env", name="A", value="x"),
+    said("set_env: a name that is nearly one", "(did you mean 'variable'?)", runbook="set_env", varible="A", value="x"),
     said("set_env: nothing serves", "no release serves here", runbook="set_env", variable="A", value="x"),
     said("scale: none", "replicas is malformed", runbook="scale", service="web", replicas=0),
     said("scale: a comma", "cpus is malformed", runbook="scale", service="web", cpus="0,5"),
