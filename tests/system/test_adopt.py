@@ -255,7 +255,7 @@ def test_what_is_refused_changes_nothing(runs: Callable[..., Plain]) -> None:
         ('{VERSION: "${VERSION:-1.0.0}"}', "{VERSION: 1.0.1}", "environment VERSION (values are not shown)"),
         ("/app/app.py, web]", "/app/app.py, web, quick]", "another command"),
         ("    restart: unless-stopped", "    restart: always", "something of its definition was changed"),
-        ("127.0.0.1:${PORT}:8000", "127.0.0.1:${SECOND}9:8000", "ports "),
+        ("127.0.0.1:${PORT}:8000", "127.0.0.1:${PORT}:8001", "ports "),
     ):
         shutil.rmtree(source, ignore_errors=True)
         shutil.copytree(plain.source, source)

@@ -138,8 +138,10 @@ class Running:
             if not other:
                 continue
             differences = list(_differences(resolved, name, other[0]))
-            made_by = _label(other[0], MADE_BY)
-            if not differences and made_by == self._compose():  # another version's digests cannot be compared
+            made_by = _release(_label(other[0], MADE_BY))
+            if not differences and made_by == _release(
+                self.host.docker("compose", "version", "--short")
+            ):  # another version's digests cannot be compared
                 differences = ["something of its definition was changed since it was started"]
             if differences:
                 raise self._otherwise(f"{name} runs otherwise than the source says: {'; '.join(differences)}")
@@ -148,9 +150,6 @@ class Running:
         if files:
             raise self._otherwise(f"{files[0]} is another file in {read_from} than in the source")
         return notes
-
-    def _compose(self) -> str:
-        return str(self.host.docker("compose", "version", "--short")).strip().lstrip("v")
 
     def _named(self) -> dict[str, str]:
         return {name: str(found[0]["Config"]["Image"]) for name, found in self.containers.items()}
@@ -228,6 +227,12 @@ def understood(understanding: Understanding, strategy: str) -> list[str]:
         f"{grace:.0f} s for the requests that they have begun) until the edge has started. It is measured and told."
     )
     return lines
+
+
+def _release(version: str) -> str:
+    """``2.26.1`` of ``v2.26.1-4``: what a distribution adds is not in the labels of containers."""
+    found = re.search(r"[0-9]+\.[0-9]+\.[0-9]+", version)
+    return found.group(0) if found else version
 
 
 def _label(container: Mapping[str, Any], name: str) -> str:
