@@ -18,7 +18,7 @@ from typing import Any
 
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.docker import Docker
 from ansible_collections.steady.runbooks.tests.system import runner, shop
-from ansible_collections.steady.runbooks.tests.system.hello import STATE, Hello, docker
+from ansible_collections.steady.runbooks.tests.system.hello import STATE, Hello, docker, free_port
 
 COMPOSE = "com.docker.compose"
 SHAPES = Path(__file__).with_name("shapes")
@@ -39,7 +39,7 @@ class Plain(Hello):
         self.source = root / "source"
         shutil.copytree(SHAPES / shape, self.source)
         shutil.copy(SHAPES / "app.py", self.source)
-        self.write("source/.env", f"PORT={port}\nSECOND={port + 1}\nCOMPOSE_PROJECT_NAME={name}\nVERSION=1.0.0\n")
+        self.write("source/.env", f"PORT={port}\nSECOND={free_port()}\nCOMPOSE_PROJECT_NAME={name}\nVERSION=1.0.0\n")
         self.profiles: list[str] = list(settings.get("service_profiles") or [])
         self.variables: dict[str, Any] = {
             "ansible_connection": "local",

@@ -159,7 +159,7 @@ def test_a_shape_is_adopted_and_given_back(runs: Callable[..., Plain], shape: st
     assert not differences(before, plain.host())
     assert not plain.state.exists()
 
-    plain.done("adopt")
+    assert "it serves from a slot; outage " in plain.done("adopt")
     assert plain.version() == "1.0.0"
     assert plain.status()["live"]["version"] == "1.0.0"
     assert not plain.status()["observed"]["drift"]
@@ -220,6 +220,7 @@ def test_another_release_is_given_back_from_a_directory_of_ours(runs: Callable[.
     plain.source = source
     assert {name: one["Id"] for name, one in plain.members().items()} == ids
 
+    assert f"not managed: plain docker compose runs it in {home};" in plain.done("status")
     said = plain.play("apply_update", "-e", "version=1.2.0")
     assert said.returncode != 0 and "runs by plain docker compose, and has not been adopted" in said.stdout
 

@@ -51,9 +51,11 @@ def observed(host: Host, containers: Iterable[Mapping[str, Any]]) -> dict[str, A
     states = {name for name, role in (record.get("roles") or {}).items() if role == "state"}
     states |= set((host.files.read_json("base/base.json") or {}).get("services") or [])
     mine = [c for c in containers if not is_oneoff(c) and service_of(c) not in states]
+    stage = record.get("stage") or ""
+    home = (record.get("home") or {}) if stage in ("leaving", "returned") else {}
     return {
-        "stage": record.get("stage") or "",
-        "directory": record.get("directory") or "",
+        "stage": stage,
+        "directory": home.get("directory") or record.get("directory") or "",
         "running": sorted({service_of(c) for c in mine if is_running(c)}),
         "containers": {str(c["Name"]).lstrip("/"): str(c["Id"])[:12] for c in mine},
     }

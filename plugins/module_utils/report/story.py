@@ -88,7 +88,8 @@ def _done(facts: Facts, old: str, new: str) -> str:
     if facts["runbook"] == "maintenance":
         return "users get the maintenance page" if maintained(facts) else f"users get {new} again"
     if facts["runbook"] in ADOPTING:
-        return f"{new} {ADOPTING[facts['runbook']]}"
+        gap = max((proof["longest_gap_ms"] for proof in facts["proofs"]), default=None)
+        return f"{new} {ADOPTING[facts['runbook']]}" + (f"; outage {ms(gap)}" if gap is not None else "")
     if facts["runbook"] == "recover":
         ended = f"undone; {old} serves" if facts["way"] == "back" else f"finished; {new} serves"
         return f"a run that had died was {ended}"
@@ -245,7 +246,7 @@ def undo(facts: Facts) -> dict[str, str]:
     if outcome == "stuck" or not outcome:
         said = "Neither way worked. This shows both and ends it one way or the other:"
         return _undo("Recover it", said, command(facts, "recover"))
-    if outcome == "kept":
+    if outcome == "kept" and facts["runbook"] not in ADOPTING:
         said = f"{old} cannot serve with the database as it is now. Mend it with a new release:"
         return _undo("No way back", said, command(facts, "apply_update", version="VERSION"))
     if outcome == "refused":

@@ -101,6 +101,12 @@ def test_only_containers_of_services_are_observed(host):
     }
 
 
+@pytest.mark.parametrize(("stage", "where"), [("taken", "/srv/shop"), ("returned", "/var/lib/steady/shop/plain")])
+def test_where_plain_compose_is_used_is_told(host, stage, where):
+    host.plain.update(stage=stage, directory="/srv/shop", home={"directory": "/var/lib/steady/shop/plain"})
+    assert plain.observed(host, [])["directory"] == where
+
+
 def test_what_runs_is_recorded_once(host):
     host.found = [container("web"), container("db"), container("migrate", "exited")]
     record = {"directory": "/srv/shop", "files": ["/srv/shop/compose.yaml"], "env_files": [], "data": "/srv/shop"}
