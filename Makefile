@@ -63,6 +63,7 @@ system: venv ## runbooks on real Docker, under traffic, with a sample of kills a
 	$(TIMED) $(CHECKS)/system
 
 prove: venv ## the same with every kill and every fault; takes hours
+	$(TIMED) env STEADY_PAIRS=all STEADY_HISTORIES=1000 pytest --quiet --numprocesses 2 tests/unit/simulation
 	$(TIMED) env STEADY_PROVE=1 $(CHECKS)/system
 
 matrix: venv ## the runbooks on ansible-core 2.16, 2.19 and the newest

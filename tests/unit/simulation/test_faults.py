@@ -22,7 +22,7 @@ from .machine import Machine
 from .scenarios import SCENARIOS, Scenario
 
 SEED = int(os.environ.get("STEADY_SEED", "1"))
-HISTORIES = int(os.environ.get("STEADY_HISTORIES", "60"))
+HISTORIES = int(os.environ.get("STEADY_HISTORIES", "40"))
 STEPS = 12
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 # Each is one way through the plans of an update and a rollback; the others differ from them in single steps.
@@ -36,11 +36,8 @@ PAIRED = (
     "rollback cold",
     "rollback exclusive",
     "retire",
-    "maintenance",
     "adopt",
-    "adopt exclusive",
     "unadopt after updates",
-    "unadopt exclusive",
 )
 if os.environ.get("STEADY_PAIRS") == "all":
     PAIRED = tuple(BY_NAME)
