@@ -118,7 +118,9 @@ def _containers(acting: Acting) -> list[str]:
             found.append(f"container {container} is left ({state})")
         elif slot and not files.exists(f"slots/{slot}/slot.json"):
             found.append(f"container {container} is in a free slot")
-        elif state not in ("running", "exited"):
+        elif state not in ("running", "exited") and not (
+            slot and state == "created"
+        ):  # kept before it was ever started
             found.append(f"container {container} is {state}")
     return found
 
