@@ -119,9 +119,11 @@ def plain_compose() -> list[dict[str, Any]]:
     answers("http://127.0.0.1:18000/version", OLD)
     rows = []
     with Traffic("http://127.0.0.1:18000", rate=RATE, seconds=300, requests=REQUESTS) as traffic:
-        for what, version in (("update", NEW), ("rollback", OLD)):
+        # The old migration fails on the newer database, so whoever goes back has to leave it out.
+        past_it = ("--no-deps", "backend", "frontend", "worker")
+        for what, version, words in (("update", NEW, ()), ("rollback", OLD, past_it)):
             enter = time.time()
-            compose("up", "--detach", version=version)
+            compose("up", "--detach", *words, version=version)
             answers("http://127.0.0.1:18080/version", version)
             time.sleep(1)
             seen = traffic.seen(enter)
