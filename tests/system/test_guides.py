@@ -114,6 +114,7 @@ def test_something_went_wrong(person: Person, shop: Service, tmp_path: Path) -> 
 
     def die() -> None:
         """As when the host goes down in the middle of an update."""
+        shop.ensure("1.1.0", beside="1.0.0")
         runs = Path("/var/lib/steady", shop.name, "runs")
         before = set(runs.iterdir())
         update = ["ansible-playbook", "playbooks/apply_update.yml", "-e", "env=local", "-e", "version=1.1.1"]
@@ -129,7 +130,7 @@ def test_something_went_wrong(person: Person, shop: Service, tmp_path: Path) -> 
             assert controller.wait() != 0
 
     follow("something_went_wrong", person, {"recover.yml -e env=local --check": die})
-    assert shop.answers() == "1.0.0"
+    assert shop.answers() == "1.1.0"
     assert shop.status()["run"] == {}
 
 
