@@ -24,7 +24,7 @@ from ..run.contract import other
 from ..run.journal import Journal, unfinished
 from ..run.ledger import Ledger
 from ..run.lock import HostLock, process_identity
-from ..run.runbooks import make_plan
+from ..run.runbooks import NEW, beside, make_plan
 from ..run.steps import HANDLERS
 from ..verify.proof import Prober, Target
 from .archive import planned_release
@@ -58,7 +58,7 @@ def act(
     journal = Journal(files, request["run"], clock, platform.host.mask)
     lock = HostLock(files, clock)
     try:
-        if request["runbook"] in ("adopt", "apply_update", "set_env"):
+        if request["runbook"] in NEW:
             request["release"] = planned_release(files)
             platform.fetch(request["release"], lambda text: journal.log("progress", text=text))
         lock.acquire({"run": request["run"], "runbook": request["runbook"], "since": clock.now()})
@@ -71,16 +71,13 @@ def act(
         observed = platform.describe()
         gates = checks.go_no_go(observed, request["settings"])
         checks.gate(gates)
-        request["stock"] = platform.stock() if request["runbook"] == "prune" else None
-        request["room"] = platform.room() if request["runbook"] == "scale" else None
-        if request["runbook"] == "unadopt":
-            request["home"] = platform.home(observed)
+        request.update(beside(platform, request["runbook"], observed))
         plan, release = make_plan(observed, {**request, "settings_digest": platform.host.settings_digest})
         engine.same_plan(request["plan"], plan)
-        if request["runbook"] in ("adopt", "apply_update", "set_env"):
+        if request["runbook"] in NEW:
             gates += checks.mandated(platform.headroom(observed, release, plan["steps"]), request["settings"])
             checks.gate(gates)
-        if request["runbook"] != "recover" and any(step["do"] == "stage" for step in plan["steps"]):
+        elif request["runbook"] != "recover" and any(step["do"] == "stage" for step in plan["steps"]):
             # before anything is held or stopped for a release whose images cannot be had any more
             platform.fetch(release, lambda text: journal.log("progress", text=text))
         start = plan["from"]["release"] if plan["from"] else None

@@ -21,7 +21,7 @@ from ..run.overlay import overlay_of
 from ..run.plain import refuse_adopted
 from ..run.plan import Plan, describe_steps
 from ..run.recover import ways
-from ..run.runbooks import make_plan
+from ..run.runbooks import beside, make_plan
 from .act import refuse_dead_run
 from .archive import keep
 from .leftover import await_leftovers
@@ -65,11 +65,8 @@ def plan_runbook(params: Mapping[str, Any], scratch: str, stays: bool) -> dict[s
         release = changed_release(platform, options, observed)
     request = {"runbook": runbook, "service": platform.host.service, "release": release, "options": options}
     request["dead"] = dead.intent() if dead else None
-    request["stock"] = platform.stock() if runbook == "prune" else None
-    request["room"] = platform.room() if runbook == "scale" else None
     request["settings_digest"] = platform.host.settings_digest
-    if runbook == "unadopt":
-        request["home"] = platform.home(observed)
+    request.update(beside(platform, runbook, observed))
     plan, record = make_plan(observed, {**request, "runbook": "apply_update" if runbook == "preflight" else runbook})
     if release:
         room = checks.mandated(platform.headroom(observed, release, plan["steps"]), platform.host.settings)

@@ -141,6 +141,9 @@ class Platform(Protocol):
          "images": {name: {"bytes", "used": by whom beside our own releases, or ""}}}   # those that are here
         """
 
+    def home(self, observed: Observation) -> dict[str, Any]:
+        """Where an unadoption makes the plain containers of the live release from; {} when none is live."""
+
     def discard(self, kind: str, names: list[str]) -> Evidence:
         """Remove what :meth:`stock` told: *kind* is ``release``, ``run`` or ``image``."""
 

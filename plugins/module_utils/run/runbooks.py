@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From a runbook's name, an observation and a request to a plan. Pure: nothing is read or changed here."""
+"""From a runbook's name, an observation and a request to a plan; nothing is changed here."""
 
 from __future__ import annotations
 
@@ -12,19 +12,31 @@ from typing import Any
 from ..errors import Refused
 from . import in_place, overlay, plain, recover, scaling
 from . import plan as plans
-from .contract import Observation, Release
+from .contract import Observation, Platform, Release
 from .manifest import check_type
 from .variables import shown
 
 MAINTAINED = "Users get the maintenance page, and go on getting it: maintenance.yml -e state=off ends that."
+NEW = ("adopt", "apply_update", "set_env")  # those that bring a release which the host did not have
 Request = Mapping[str, Any]
 
 
-def make_plan(observed: Observation, request: Request) -> tuple[plans.Plan, Release]:
-    """The plan and the record of the release that it is about.
+def beside(platform: Platform, runbook: str, observed: Observation) -> dict[str, Any]:
+    """What the plan of a runbook is made from beside the observation: a part of its request. Changes nothing."""
+    if runbook == "prune":
+        return {"stock": platform.stock()}
+    if runbook == "scale":
+        return {"room": platform.room()}
+    if runbook == "unadopt":
+        return {"home": platform.home(observed)}
+    return {}
 
-    *request* is ``{"runbook", "service", "release": record of a new release or None, "options": {...}}``. Raise
-    :class:`Refused` when what is asked for cannot or must not be done.
+
+def make_plan(observed: Observation, request: Request) -> tuple[plans.Plan, Release]:
+    """The plan and the record of the release that it is about. Pure.
+
+    *request* is ``{"runbook", "service", "release": record of a new release or None, "options": {...}}`` and what
+    :func:`beside` answers. Raise :class:`Refused` when what is asked for cannot or must not be done.
     """
     runbook, options = request["runbook"], request["options"]
     back: list[plans.Step] | None = None

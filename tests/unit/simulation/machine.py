@@ -19,7 +19,7 @@ from ansible_collections.steady.runbooks.plugins.module_utils.run.files import N
 from ansible_collections.steady.runbooks.plugins.module_utils.run.journal import unfinished
 from ansible_collections.steady.runbooks.plugins.module_utils.run.ledger import Ledger
 from ansible_collections.steady.runbooks.plugins.module_utils.run.lock import HostLock
-from ansible_collections.steady.runbooks.plugins.module_utils.run.runbooks import make_plan
+from ansible_collections.steady.runbooks.plugins.module_utils.run.runbooks import beside, make_plan
 
 from .faults import Killed, Script, SimulatedFiles, VirtualClock
 from .platform import MemoryPlatform, SimulatedProber
@@ -76,10 +76,8 @@ class Machine:
             observed = self.platform.describe()
             checks.gate(checks.go_no_go(observed, SETTINGS))
             request = {"runbook": runbook, "service": "shop", "release": new, "options": options}
-            request["stock"] = self.platform.stock() if runbook == "prune" else None
-            request["room"] = self.platform.room() if runbook == "scale" else None
             request["dead"] = dead.intent() if dead else None
-            request["home"] = self.platform.home(observed)
+            request.update(beside(self.platform, runbook, observed))
             return make_plan(observed, request)[0]
 
     def act(self, plan: dict[str, Any], new: dict[str, Any] | None, options: dict[str, Any]) -> dict[str, Any]:
