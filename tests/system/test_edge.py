@@ -170,7 +170,8 @@ def test_a_restart_comes_back_with_the_same_split(ready: Bench) -> None:
     docker("restart", f"{SERVICE}-edge")
     assert ready.edge.ensure(ready.spec)["change"] == "none"
     seen = ready.edge.observe()
-    assert seen["traffic"] == seen["running_traffic"] == {"live": "green", "canary": "blue", "share": 50}
+    split = {"live": "green", "canary": "blue", "share": 50, "maintenance": False}
+    assert seen["traffic"] == seen["running_traffic"] == split
     assert seen["drift"] == []
     answers = [ready.get() for _number in range(60)]
     assert {status for status, _headers, _body in answers} == {200}

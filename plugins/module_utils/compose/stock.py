@@ -43,20 +43,23 @@ def stock(host: Host) -> Stock:
                 "time": _changed(host, f"runs/{name}/result.json"),
             }
             for name in host.files.names("runs")
-            if host.files.exists(f"runs/{name}/result.json") and not _alive(host, name)
+            if host.files.exists(f"runs/{name}/result.json")
         },
         "images": _images(host, releases.values()),
     }
 
 
 def discard(host: Host, kind: str, names: Iterable[str]) -> Evidence:
-    """Remove releases, runs or images; an image that something has come to need meanwhile stays."""
+    """Remove releases, runs or images; a run that still waits and an image that has come to be needed stay."""
     if kind == "image":
         return _discard_images(host, names)
     there = [name for name in names if host.files.exists(f"{kind}s/{name}")]
-    for name in there:
+    stay = [name for name in there if kind == "run" and _alive(host, name)]
+    removed = [name for name in there if name not in stay]
+    for name in removed:
         host.files.discard(f"{kind}s/{name}")
-    return {"changed": bool(there), "removed": there}
+    told = "; ".join(f"{name} stays: it waits for the end of its warm window" for name in stay)
+    return {"changed": bool(removed), "removed": removed, "say": told}
 
 
 def _discard_images(host: Host, names: Iterable[str]) -> Evidence:

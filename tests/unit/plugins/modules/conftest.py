@@ -68,8 +68,9 @@ def state(tmp_path):
 
 @pytest.fixture
 def host(monkeypatch):
-    """A host on which 1.1.0 serves and 1.0.0 is warm."""
+    """A host on which 1.1.0 serves and 1.0.0 is warm, with room for anything."""
     monkeypatch.setattr(ComposePlatform, "describe", lambda self: OBSERVED)
+    monkeypatch.setattr(ComposePlatform, "headroom", lambda self, observed, release, steps: [])
 
 
 @pytest.fixture

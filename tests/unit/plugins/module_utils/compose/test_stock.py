@@ -93,17 +93,23 @@ def test_an_image_that_the_engine_keeps_is_no_failure(host: Host) -> None:
     assert not said["changed"] and "conflict" in said["say"]
 
 
-def test_only_runs_that_have_ended_and_nobody_is_at_work_on_are_told(host: Host) -> None:
+def test_only_runs_that_have_ended_are_told_and_one_that_still_waits_stays(host: Host) -> None:
     for name, process in (("ended", {"pid": 0}), ("warm", process_identity()), ("begun", None)):
         host.files.write(f"runs/{name}/report.html", "x" * 5000)
         if process is not None:
             host.files.write_json(f"runs/{name}/process.json", process)
             host.files.write_json(f"runs/{name}/result.json", {"outcome": "done"})
     found = stock.stock(host)["runs"]
-    assert list(found) == ["ended"] and found["ended"]["bytes"] >= 5000
+    # Whether a process still waits changes at any time, and must not change a plan.
+    assert sorted(found) == ["ended", "warm"] and found["ended"]["bytes"] >= 5000
+    said = stock.discard(host, "run", ["ended", "warm"])
+    assert said["removed"] == ["ended"] and "warm stays" in said["say"]
+    assert host.files.names("runs") == ["begun", "warm"]
 
 
 def test_what_is_removed_is_gone_at_once_and_the_second_time_nothing_happens(host: Host) -> None:
-    assert stock.discard(host, "release", ["one", "two"]) == {"changed": True, "removed": ["one", "two"]}
+    said = stock.discard(host, "release", ["one", "two"])
+    assert (said["changed"], said["removed"]) == (True, ["one", "two"])
     assert host.files.names("releases") == ["three"] and json.dumps(sorted(host.releases())) == '["three"]'
-    assert stock.discard(host, "release", ["one"]) == {"changed": False, "removed": []}
+    said = stock.discard(host, "release", ["one"])
+    assert (said["changed"], said["removed"]) == (False, [])
