@@ -85,7 +85,7 @@ class ActionModule(ActionBase):
                 packed = pack(args["source"])
                 release["source_digest"] = packed.digest
                 module_args.update(release=release, archive=self._send(packed.path))
-            name = f"steady.runbooks.{args['platform']}_plan"
+            name = f"steady.runbooks.{args['platform']}_run"
             planned = self._execute_module(module_name=name, module_args=module_args, task_vars=task_vars)
         except Refused as refused:
             message = f"{refused.detail}. {refused.next_step}"

@@ -93,7 +93,7 @@ options:
     type: dict
     default: {}
 seealso:
-  - module: steady.runbooks.compose_plan
+  - module: steady.runbooks.compose_run
   - module: steady.runbooks.act
 """
 
@@ -108,7 +108,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 plan:
-  description: The plan, as M(steady.runbooks.compose_plan) returns it.
+  description: The plan, as M(steady.runbooks.compose_run) returns it.
   returned: when a runbook was planned
   type: dict
 checks:

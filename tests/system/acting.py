@@ -4,7 +4,7 @@
 
 """Runbooks planned and started on this machine as the modules do it, without Ansible around them.
 
-The plan is the function of module ``compose_plan``, called here; the act is started by that of ``compose_run`` from an
+The plan is the function of module ``compose_run``, called here; the act is started by that which starts it, from an
 archive like Ansible's, detached, as a process of its own that can be killed. That saves the controller's five seconds,
 so it can be done some hundred times. That both ways plan the same is tested: the plan's hash says so.
 """
@@ -93,7 +93,7 @@ class Acting:
         return status.status(self.params)
 
     def plan(self, runbook: str, version: str = "", *, stays: bool = True, **options: Any) -> dict[str, Any]:
-        """What compose_plan answers; raises what it refuses. *stays* is false for ``--check``."""
+        """What compose_run answers; raises what it refuses. *stays* is false for ``--check``."""
         params = {**self.params, "runbook": runbook, "options": options, "release": None, "archive": None}
         with tempfile.TemporaryDirectory(prefix="steady-scratch-") as scratch:
             if version or runbook == "adopt":

@@ -13,16 +13,16 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ..errors import CommandFailed, RunbookError
+from ..errors import RunbookError
 from ..run.checks import HEADROOM
 from ..run.contract import SLOTS, Observation, Release, other
 from .database import connections, is_postgresql
 from .host import Host, is_running, service_of
 from .images import here
 from .limits import replicas
+from .memory import host_memory, memory_in_use
 from .model import Understanding, services
 from .pools import ENOUGH, free_networks, needed_networks
 from .scale import scaled
@@ -81,9 +81,8 @@ def look(host: Host, release: Release, slot: str, live: str | None) -> dict[str,
     status, info = host.docker.engine.json("GET", "/info")
     info = info if status == 200 else {}
     serving = containers[live] if live else _plain(host, release)
-    with ThreadPoolExecutor(4) as pool:
-        every = [c for one in SLOTS for c in containers[one]] + ([] if live else serving)
-        memory = dict(zip([c["Id"] for c in every], pool.map(lambda c: memory_in_use(host, c["Id"]), every)))
+    every = [c for one in SLOTS for c in containers[one]] + ([] if live else serving)
+    memory = {c["Id"]: memory_in_use(host, c) for c in every}
     leaving = [c for c in containers[slot] if c not in serving]  # it is removed before the new one starts
     return {
         "needs": scaled(host, release.get("needs") or {}),
@@ -221,33 +220,6 @@ def _exclusive_way(seen: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
         "Or switch without both at once (service_switch: hold): the old one stops first, and requests wait "
         f"{known}, at most {settings.get('hold_seconds')} s (service_hold_seconds)."
     )
-
-
-def memory_in_use(host: Host, container: str) -> float:
-    """What a container uses now, without files that are only cached; as `docker stats` tells it."""
-    try:
-        status, told = host.docker.engine.json("GET", f"/containers/{container}/stats?stream=false&one-shot=true")
-    except CommandFailed:
-        return 0.0
-    memory = (told or {}).get("memory_stats") or {} if status == 200 else {}
-    details = memory.get("stats") or {}
-    cached = details.get("total_inactive_file", details.get("inactive_file", 0))
-    return float(max(0, int(memory.get("usage") or 0) - int(cached)))
-
-
-def host_memory(info: Mapping[str, Any]) -> dict[str, float]:
-    """``available`` bytes of this host; {} when it is not the one of the engine."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as stream:
-            lines = {
-                name: int(rest.split()[0]) * 1024 for name, _colon, rest in (line.partition(":") for line in stream)
-            }
-    except (OSError, ValueError):
-        return {}
-    total = int(info.get("MemTotal") or 0)
-    if "MemAvailable" not in lines or abs(total - lines["MemTotal"]) > total // 20:
-        return {}
-    return {"available": float(lines["MemAvailable"])}
 
 
 def _by_service(containers: Iterable[Mapping[str, Any]], memory: Mapping[str, float]) -> dict[str, dict[str, float]]:

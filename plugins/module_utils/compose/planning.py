@@ -31,7 +31,7 @@ from .settings import checked
 
 
 def plan_runbook(params: Mapping[str, Any], scratch: str, stays: bool) -> dict[str, Any]:
-    """What module ``compose_plan`` answers. *stays* is false in check mode: then nothing stays on the host."""
+    """The plan that module ``compose_run`` answers. *stays* is false in check mode: then nothing stays on the host."""
     params = checked(params)
     platform = ComposePlatform.open(params)
     runbook, options = params["runbook"], params["options"]

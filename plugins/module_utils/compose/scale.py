@@ -18,6 +18,7 @@ from ..run.sizes import number_of
 from .docker import Docker
 from .edge import Edge
 from .host import Host, address_on, is_running, service_of
+from .memory import host_memory, memory_in_use
 from .model import Understanding
 
 FILE = "scale.json"
@@ -122,14 +123,12 @@ def scaled(host: Host, needs: Mapping[str, Mapping[str, float]]) -> dict[str, di
 
 def room(host: Host) -> Room:
     """See ``run.contract``."""
-    from .headroom import host_memory, memory_in_use  # only a scaling needs them
-
     info = _info(host)
     used: dict[str, dict[str, list[int]]] = {slot: {} for slot in SLOTS}
     for slot in SLOTS:
         for one in host.slot_containers(slot):
             if is_running(one):
-                used[slot].setdefault(service_of(one), []).append(int(memory_in_use(host, one["Id"])))
+                used[slot].setdefault(service_of(one), []).append(int(memory_in_use(host, one)))
     return {"cpus": info["NCPU"], "free": host_memory(info).get("available"), "slots": used}
 
 

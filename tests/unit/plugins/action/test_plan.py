@@ -33,7 +33,7 @@ def service(tmp_path, target):
     (tmp_path / "source" / "compose.yaml").write_text("services: {web: {image: hello}}\n")
     (tmp_path / "releases").mkdir()
     (tmp_path / "releases" / "1.2.0.yml").write_text('version: "1.2.0"\nimages: {web: "hello:2"}\ncommit: abcdef1\n')
-    target.answers["plan"] = ANSWER
+    target.answers["run"] = ANSWER
 
     def send(module_name, module_args, task_vars):
         if module_args.get("archive"):
@@ -62,7 +62,7 @@ def refusal(told):
 def test_a_runbook_about_what_the_host_has(run, target, service, check):
     told = run(action, check=check, runbook="rollback", options={"release": "1.0.0"}, version="1.2.0", **service)
     ((name, args),) = target.modules
-    assert name == "steady.runbooks.compose_plan"
+    assert name == "steady.runbooks.compose_run"
     assert (args["runbook"], args["options"], args["settings"]) == ("rollback", {"release": "1.0.0"}, {"name": "hello"})
     assert "release" not in args
     assert "archive" not in args
@@ -151,7 +151,7 @@ def test_refusals_without_a_module_call(run, target, service, change, code):
 
 
 def test_a_refusal_of_the_target_is_handed_on(run, target, service):
-    target.answers["plan"] = {"failed": True, "msg": "no. Do this.", "failure": {"code": "dead_run"}}
+    target.answers["run"] = {"failed": True, "msg": "no. Do this.", "failure": {"code": "dead_run"}}
     told = run(action, runbook="rollback", **service)
     assert (told["failed"], told["msg"]) == (True, "no. Do this.")
     assert not target.said

@@ -12,7 +12,7 @@ import tarfile
 import pytest
 
 from ansible_collections.steady.runbooks.plugins.module_utils.compose import release
-from ansible_collections.steady.runbooks.plugins.modules import compose_plan as module
+from ansible_collections.steady.runbooks.plugins.modules import compose_run as module
 from ansible_collections.steady.runbooks.tests.unit.plugins.modules.conftest import SERVING
 
 NEW = {**SERVING, "id": "1.2.0-33333333", "version": "1.2.0", "manifest": {}, "notes": [], "source_digest": "d" * 64}
