@@ -112,7 +112,7 @@ def run_job(host: Host, release: Release, service: str, progress: Progress) -> E
         what=f"job {service} ended",
         timeout=host.settings["job_seconds"],
         clock=host.clock,
-        interval=0.1,
+        interval=0.05,
         next_step="It still runs: look at its container, and raise service_job_seconds if it only needs longer.",
     )
     codes = [c["State"]["ExitCode"] for c in containers]

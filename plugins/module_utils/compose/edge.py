@@ -220,6 +220,10 @@ class Edge:
 
     # -- how the slots do ---------------------------------------------------------------------------------------
 
+    def expect(self) -> None:
+        """Containers of a slot are about to start: see :meth:`EdgeContainer.hurry`."""
+        self.container.hurry()
+
     def wait_ready(self, slot: str, timeout: float) -> dict[str, Any]:
         """Wait until every port's backend has exactly the addresses of the slot's running containers, and all are up.
 

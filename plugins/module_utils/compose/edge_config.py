@@ -87,7 +87,7 @@ defaults any
     timeout client 24h
     timeout server 24h
     timeout tunnel 24h
-    default-server check inter 500ms fastinter 250ms downinter 250ms fall 3 rise 1
+    default-server check inter 500ms fastinter 100ms downinter 100ms fall 3 rise 1
     default-server resolvers docker resolve-prefer ipv4 init-addr libc,none
 
 defaults http from any

@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
-import json
 import os
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,8 @@ from ..errors import CommandFailed, Refused, StepFailed
 from .docker import Docker
 from .edge_config import CONFIG_DIRECTORY, STOP_SECONDS, USER
 from .edge_spec import EdgePort
+
+_HURRY = "for file in /proc/sys/net/ipv[46]/neigh/*/retrans_time_ms; do echo 50 > $file; done"
 
 
 class EdgeContainer:
@@ -31,15 +34,13 @@ class EdgeContainer:
 
     def inspect(self) -> dict[str, Any] | None:
         """What the engine knows of the container, or None when there is none."""
-        said = self.docker.run("container", "inspect", self.name)
-        if said.returncode == 0:
-            return dict(json.loads(said.stdout)[0])
-        if "no such container" in said.stderr.lower():
-            return None
+        status, found = self.docker.engine.json("GET", f"/containers/{self.name}/json")
+        if status in (200, 404):
+            return dict(found) if status == 200 else None
         raise CommandFailed(
-            f"docker inspect of {self.name} failed: {said.stderr.strip()}",
+            f"the engine does not tell of {self.name}: {(found or {}).get('message')}",
             code="docker_failed",
-            last_seen=said.stderr.strip(),
+            last_seen=found,
             next_step="`docker info` tells whether the engine answers at all.",
         )
 
@@ -86,19 +87,25 @@ class EdgeContainer:
 
     def addresses(self, alias: str) -> set[str]:
         """The addresses on the edge's network of the running containers that go by *alias* there."""
-        running = self.docker("ps", "--quiet", "--no-trunc", "--filter", f"network={self.name}").split()
-        if not running:
-            return set()
-        # One that ended between the two calls is no error: it has no address any more.
-        said = self.docker.run("container", "inspect", *running)
-        networks = [
-            item["NetworkSettings"]["Networks"].get(self.name) or {} for item in json.loads(said.stdout or "[]")
-        ]
+        running = self.docker.engine.matching(network=[self.name], status=["running"])
+        networks = [container["NetworkSettings"]["Networks"].get(self.name) or {} for container in running]
         return {
             network["IPAddress"]
             for network in networks
             if network.get("IPAddress") and alias in {*(network.get("Aliases") or ()), *(network.get("DNSNames") or ())}
         }
+
+    def hurry(self) -> None:
+        """Let the edge's kernel ask for the address of a container every 50 ms instead of every second.
+
+        HAProxy hears of a container some 100 ms before it can be reached. Its first check would then cost the whole
+        second until the kernel asks again. Nothing depends on it, so where it cannot be done it is not.
+        """
+        pid = ((self.inspect() or {}).get("State") or {}).get("Pid")
+        if pid:
+            words = ["nsenter", "--target", str(pid), "--net", "sh", "-c", _HURRY]
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=5, check=False)
 
     def log(self, lines: int) -> tuple[list[str], bool]:
         """The last lines that HAProxy logged, and whether there are no earlier ones.

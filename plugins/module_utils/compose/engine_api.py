@@ -12,7 +12,7 @@ import http.client
 import json
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -71,8 +71,12 @@ class Engine:
 
     def containers(self, *labels: str) -> list[dict[str, Any]]:
         """Inspected containers, running or not, that have all these labels (``name=value``), by name."""
-        filters = quote(json.dumps({"label": list(labels)}))
-        status, listed = self.json("GET", f"/containers/json?all=1&filters={filters}")
+        return self.matching(label=labels)
+
+    def matching(self, **filters: Iterable[str]) -> list[dict[str, Any]]:
+        """Inspected containers, running or not, that match all filters of ``docker ps``, by name."""
+        wanted = quote(json.dumps({name: list(values) for name, values in filters.items()}))
+        status, listed = self.json("GET", f"/containers/json?all=1&filters={wanted}")
         if status != 200:
             raise CommandFailed(
                 f"the engine did not list containers: {(listed or {}).get('message')}",

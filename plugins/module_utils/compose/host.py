@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
@@ -37,6 +38,7 @@ class Host:
     files: Files
     clock: Clock
     mask: Mask = field(default_factory=Mask)  # for whatever is told: grows with each model that is read
+    models: dict[str, Model] = field(default_factory=dict)  # of kept releases, which do not change
 
     @property
     def service(self) -> str:
@@ -111,8 +113,11 @@ class Host:
         return record
 
     def rendered(self, release: Release) -> Model:
-        """The user's compose file of a kept release as Compose understands it."""
-        return self.render(self.paths(release["id"]).rendered, release["render"], release["environment"])
+        """The user's compose file of a kept release as Compose understands it; a copy, for Compose is asked once."""
+        name = release["id"]
+        if name not in self.models:
+            self.models[name] = self.render(self.paths(name).rendered, release["render"], release["environment"])
+        return copy.deepcopy(self.models[name])
 
     def render(self, directory: str, rules: Mapping[str, Any], environment: Mapping[str, str]) -> Model:
         """The user's compose file in *directory* as Compose understands it, images and all."""

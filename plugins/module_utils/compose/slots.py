@@ -33,6 +33,7 @@ def stage(host: Host, edge: Edge, slot: str, release: Release, progress: Progres
     if record.get("release") != release["id"] or not host.files.exists(f"slots/{slot}/compose.json"):
         render(host, slot, release)
         host.save_slot(slot, {"release": release["id"]})
+    edge.expect()
     for wave in Understanding.from_dict(release["understanding"]).waves("web"):
         start(host, slot, release, wave, progress)
     ready = host.clock.monotonic() - begun
@@ -77,7 +78,7 @@ def start(host: Host, slot: str, release: Release, services: list[str], progress
         what=f"{release['version']} ready in {slot}",
         timeout=host.settings["start_seconds"],
         clock=host.clock,
-        interval=0.1,
+        interval=0.05,
         next_step="See its logs in the run's report; raise service_start_seconds if it only needs longer.",
     )
 

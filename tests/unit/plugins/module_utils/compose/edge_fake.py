@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Callable
 
@@ -117,7 +117,7 @@ class Master:
 
 
 class Engine(Docker):
-    """Knows one container, and remembers what it was asked."""
+    """Knows the edge's container and those of slots, and remembers what its command line was asked."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -128,23 +128,26 @@ class Engine(Docker):
         self.asked: list[tuple[str, ...]] = []
         self.up: Callable[[], None] = lambda: None
 
+    @property
+    def engine(self) -> Any:
+        return self
+
+    def json(self, *arguments: str, **_options: Any) -> Any:
+        assert arguments == ("GET", "/containers/shop-edge/json")
+        return (200, self.container) if self.container else (404, {"message": "No such container: shop-edge"})
+
+    def matching(self, **filters: Iterable[str]) -> list[dict[str, Any]]:
+        assert filters == {"network": ["shop-edge"], "status": ["running"]}
+        return [
+            {"NetworkSettings": {"Networks": {"shop-edge": {"IPAddress": address, "Aliases": [alias]}}}}
+            for alias, addresses in self.slots.items()
+            for address in addresses
+        ]
+
     def run(self, *arguments: str, **_options: Any) -> subprocess.CompletedProcess[str]:
         self.asked.append(arguments)
         out, error, status = "", "", 0
-        if arguments[:2] == ("container", "inspect") and arguments[2] == "shop-edge":
-            status, error = (0, "") if self.container else (1, "Error: No such container: shop-edge")
-            out = json.dumps([self.container])
-        elif arguments[0] == "ps":
-            out = "\n".join(self.slots)
-        elif arguments[:2] == ("container", "inspect"):
-            out = json.dumps(
-                [
-                    {"NetworkSettings": {"Networks": {"shop-edge": {"IPAddress": address, "Aliases": [alias]}}}}
-                    for alias in arguments[2:]
-                    for address in self.slots[alias]
-                ]
-            )
-        elif arguments[0] == "run":
+        if arguments[0] == "run":
             status, error = (1, f"[ALERT] {self.invalid}") if self.invalid else (0, "")
         elif arguments[0] == "compose":
             self.up()

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -145,9 +144,8 @@ def test_what_is_not_as_we_left_it_is_drift(running: Bench, change: Any, state: 
 
 
 def test_an_engine_that_fails_is_not_an_absent_edge(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    failed = subprocess.CompletedProcess([], 1, "", "Cannot connect to the Docker daemon")
-    monkeypatch.setattr(bench.engine, "run", lambda *_arguments, **_options: failed)
-    with pytest.raises(CommandFailed, match="Cannot connect"):
+    monkeypatch.setattr(bench.engine, "json", lambda *_arguments: (500, {"message": "the storage driver is broken"}))
+    with pytest.raises(CommandFailed, match="storage driver is broken"):
         bench.edge.observe()
 
 
