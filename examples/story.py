@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shlex
 import time
 from collections.abc import Iterator, Sequence
@@ -44,10 +45,11 @@ class Story:
     def say(self, text: str) -> None:
         print(f"   {text}", flush=True)
 
-    def runbook(self, name: str, expected: str = "done", **extra: str) -> None:
+    def runbook(self, name: str, expected: str = "done", **extra: Any) -> None:
         """Run a runbook, show what it says, and hold it to the outcome that the story expects."""
         words = ["ansible-playbook", f"playbooks/{name}.yml", "-e", "env=local"]
-        words += [word for key, value in extra.items() for word in ("-e", f"{key}={value}")]
+        for key, value in extra.items():
+            words += ["-e", f"{key}={value}" if isinstance(value, str) else json.dumps({key: value})]
         print(f"   $ {shlex.join(words)}", flush=True)
         self._since = time.time()
         played = self._last = play(name, extra, on_text=self._show)

@@ -124,6 +124,16 @@ class Service:
         }
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files go side by side, each in one process; those that have the shop to themselves in the same, and first, for
+    they take longest."""
+    items.sort(key=lambda item: not item.get_closest_marker("xdist_group"))
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 @pytest.fixture
 def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """Says something in the summary of the session, from whichever process runs the test."""

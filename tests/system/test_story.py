@@ -21,6 +21,8 @@ from ansible_collections.steady.runbooks.tests.system import shop as examples
 from ansible_collections.steady.runbooks.tests.system.conftest import Service
 from ansible_collections.steady.runbooks.tests.system.runner import Playing
 
+pytestmark = pytest.mark.xdist_group("shop")
+
 SECRETS = ("example-session-key-not-a-secret", "example-password")
 # What each bad release is undone for, and whether it is found before anybody is sent to it.
 BAD = {
@@ -28,7 +30,11 @@ BAD = {
     "1.3.0": (r"p95: .* slower .*p95 limit 800 ms", False),
     "1.4.0": (r"errors: \d+ of [\d,]+ requests bad .*limit 1%", False),
     "1.6.0": (r"errors: \d+ of [\d,]+ requests bad|requests failed since the switch|users noticed", False),
-    "1.7.0": (r"unhealthy|is not healthy|answers /health with 503|checks failed|requests bad|users noticed", None),
+    "1.7.0": (
+        r"unhealthy|is not healthy|answers /health with 503|checks failed|requests bad|requests failed since the switch"
+        r"|users noticed",
+        None,
+    ),
     "1.8.0": (r"errors: \d+ of [\d,]+ requests bad|requests failed since the switch|users noticed", False),
 }
 
