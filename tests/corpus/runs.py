@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from .case import inventory
+from .case import SECRET, Case, inventory
 
+CERTIFICATE = {"certificate": "/etc/hostname"}
 INF, NAN = float("inf"), float("nan")
 
 CASES = [
@@ -87,6 +88,55 @@ CASES = [
         edge_tcp_ports=[5432],
     ),
     inventory("edge_tcp_ports: twice", "service_edge_tcp_ports[1] is 18099 again", edge_tcp_ports=[18099, "18099"]),
+    inventory("edge_tls: a list", "service_edge_tls must be a mapping of published ports, not", edge_tls=[443]),
+    inventory("edge_tls: a word as port", "service_edge_tls has the key 'https'", edge_tls={"https": CERTIFICATE}),
+    inventory("edge_tls: too large", "service_edge_tls has the key '65536'", edge_tls={65536: CERTIFICATE}),
+    inventory("edge_tls: a boolean as port", "service_edge_tls has the key 'true'", edge_tls={True: CERTIFICATE}),
+    inventory("edge_tls: a path alone", "service_edge_tls.18099 must be a mapping", edge_tls={18099: "/x.pem"}),
+    inventory("edge_tls: no certificate", "service_edge_tls.18099.certificate is missing", edge_tls={18099: {}}),
+    inventory(
+        "edge_tls: misspelled",
+        "service_edge_tls.18099 has the unknown key 'cert'",
+        edge_tls={18099: {**CERTIFICATE, "cert": "/x.pem"}},
+    ),
+    inventory(
+        "edge_tls: a path of the controller",
+        "service_edge_tls.18099.certificate must be an absolute path on the host, not 'live/fullchain.pem'",
+        edge_tls={18099: {"certificate": "live/fullchain.pem"}},
+    ),
+    inventory(
+        "edge_tls: a key instead of its path",
+        "service_edge_tls.18099.key contains the character U+000A",
+        edge_tls={18099: {**CERTIFICATE, "key": f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n"}},
+    ),
+    inventory("edge_tls: a number as key", "18099.key must be an", edge_tls={18099: {**CERTIFICATE, "key": 5}}),
+    inventory(
+        "edge_tls: not there",
+        "service_edge_tls.18099.certificate names /nowhere/x.pem, which cannot be read on the host: No such file",
+        edge_tls={18099: {"certificate": "/nowhere/x.pem"}},
+    ),
+    inventory("edge_tls: a directory", "Is a directory", edge_tls={18099: {"certificate": "/etc"}}),
+    inventory("edge_tls: a device", "which is no file", edge_tls={18099: {"certificate": "/dev/zero"}}),
+    inventory("edge_tls: no PEM", "holds no certificate in PEM", edge_tls={18099: CERTIFICATE}),
+    inventory(
+        "edge_tls: nobody publishes it",
+        "service_edge_tls names 443, which no web service publishes",
+        "There are: 18099.",
+        edge_tls={443: CERTIFICATE},
+    ),
+    inventory(
+        "edge_tls: plain TCP",
+        "service_edge_tls names 18099, which is passed on as plain TCP (service_edge_tcp_ports)",
+        edge_tls={18099: CERTIFICATE},
+        edge_tcp_ports=[18099],
+    ),
+    Case(
+        "edge_tls: of an adoption",
+        ("the edge has TLS (service_edge_tls)", "maintenance.yml -e state=keep"),
+        variables={"service_edge_tls": {18099: CERTIFICATE}},
+        extra={},
+        runbook="adopt",
+    ),
     # -- version, watch, proof
     inventory(
         "version_endpoint: no field", "service_version_endpoint.field is missing", version_endpoint={"path": "/"}

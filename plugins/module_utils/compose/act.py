@@ -26,6 +26,7 @@ from ..run.ledger import Ledger
 from ..run.lock import HostLock, process_identity
 from ..run.runbooks import NEW, beside, make_plan
 from ..run.steps import HANDLERS
+from ..verify.http import unverified
 from ..verify.proof import Prober, Target
 from .archive import planned_release
 from .leftover import end_leftovers
@@ -126,7 +127,9 @@ def write_reports(platform: ComposePlatform, request: dict[str, Any], clock: Clo
 
 def prober(entrances: list[dict[str, Any]], token: str, slow_ms: float, clock: Clock) -> Prober:
     """Our own requests through the edge; one that is held waits for its answer as a user would."""
-    targets = [Target(entrance["host"], entrance["port"], entrance["path"]) for entrance in entrances]
+    targets = [
+        Target(one["host"], one["port"], one["path"], tls=unverified() if one["tls"] else None) for one in entrances
+    ]
     return Prober(targets, token, clock, timeout=max(10.0, 1.5 * slow_ms / 1000), slow_ms=slow_ms)
 
 

@@ -23,7 +23,7 @@ from ..run.clock import Clock
 from ..run.files import Files
 from ..run.waiter import wait_for
 from .docker import Docker
-from .edge_config import MAP, SOCKET
+from .edge_config import MAP, SOCKET, http_ports, pem_name
 from .edge_container import EdgeContainer
 from .edge_install import EdgeInstall, put
 from .edge_log import parse_log
@@ -104,6 +104,11 @@ class Edge:
          "drift": [sentence, ...]}                               # what is not as we left it
         """
         return observe(self.files, self.runtime, self.container, self.traffic)
+
+    def certificates(self) -> dict[int, str]:
+        """What each published HTTP port is served with (PEM, with its key), as it was put there; "" without TLS."""
+        ports = http_ports(self._read("config/haproxy.cfg"))
+        return {port: self._read(f"config/{pem_name(port)}") for port in ports}
 
     @property
     def map_path(self) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .edge_spec import DEFAULT_PAGE, SLOTS, EdgePort, EdgeSpec
+from .edge_tls import CERTIFICATE
 
 CONFIG_DIRECTORY = "/edge/config"
 RUN_DIRECTORY = "/edge/run"
@@ -98,6 +99,9 @@ defaults http from any
     option abortonclose
     timeout http-request 30s
     timeout http-keep-alive 75s
+    .if version_atleast(3.0)
+    timeout client-hs 30s
+    .endif
     log-format "steady %[date(0,ms)] %fp %[var(txn.slot)] %[var(txn.probe)] %ST %ts %Ta %Tw"
 
 defaults tcp from any
@@ -111,9 +115,13 @@ hdr Retry-After 30 hdr Cache-Control no-store file {config}/maintenance.html
 backend closed from tcp
 """
 
+# The text tells certificates apart, so a renewed one is another configuration. They are public; keys are not told.
+BIND_TLS = """ ssl crt {config}/{pem} alpn h2,http/1.1 ssl-min-ver TLSv1.2
+    # certificate {digest}"""
+
 FRONTEND_HTTP = """
 frontend p{published} from http
-    bind :{published}
+    bind :{published}{tls}
     acl probe var(txn.probe) -m found
     acl chosen var(txn.chosen) -m found
     acl closed var(txn.closed) -m found
@@ -135,7 +143,7 @@ frontend p{published} from http
     http-request del-header X-Real-IP if !trusted
     http-request del-header X-Forwarded-For if !trusted
     http-request add-header X-Forwarded-For %[src]
-    http-request set-header X-Forwarded-Proto http if !trusted or !{{ req.hdr(X-Forwarded-Proto) -m found }}
+    http-request set-header X-Forwarded-Proto {scheme} if !trusted or !{{ req.hdr(X-Forwarded-Proto) -m found }}
     http-request set-header X-Forwarded-Host %[req.hdr(Host)] if !trusted or !{{ req.hdr(X-Forwarded-Host) -m found }}
     http-request set-header X-Forwarded-Port %[dst_port] if !trusted or !{{ req.hdr(X-Forwarded-Port) -m found }}
     http-after-response del-header X-Steady-Slot
@@ -170,6 +178,16 @@ def backend(port: EdgePort, slot: str) -> str:
     return f"p{port.published}_{slot}"
 
 
+def pem_name(published: int) -> str:
+    """The file of the configuration directory that a port's certificate and key are in."""
+    return f"p{published}.pem"
+
+
+def http_ports(haproxy: str) -> list[int]:
+    """The published ports that a configuration serves by HTTP, with TLS or without."""
+    return [int(port) for port in re.findall(r"^frontend p([0-9]+) from http$", haproxy, re.MULTILINE)]
+
+
 def config_files(spec: EdgeSpec) -> dict[str, str]:
     """The files of the configuration directory but the map, by name."""
     page = spec.maintenance_html or DEFAULT_PAGE
@@ -178,7 +196,8 @@ def config_files(spec: EdgeSpec) -> dict[str, str]:
     return {
         "hold.lua": HOLD_SCRIPT,
         "maintenance.html": page,
-        # last, because it is the file that says which version of the three is meant
+        **{pem_name(port.published): port.certificate for port in spec.frontends if port.certificate},
+        # last, because it is the file that says which version of the others is meant
         "haproxy.cfg": text.replace("{digest}", digest, 1),
     }
 
@@ -211,6 +230,8 @@ def _haproxy(spec: EdgeSpec, digest: str) -> str:
         parts.append(
             (FRONTEND_HTTP if port.mode == "http" else FRONTEND_TCP).format(
                 published=port.published,
+                tls=_tls(port),
+                scheme="https" if port.certificate else "http",
                 token=spec.probe_token,
                 trusted="src " + " ".join(spec.trusted) if spec.trusted else "always_false",
                 hold=spec.hold_seconds,
@@ -230,6 +251,13 @@ def _haproxy(spec: EdgeSpec, digest: str) -> str:
             for slot in SLOTS
         )
     return "".join(parts)
+
+
+def _tls(port: EdgePort) -> str:
+    if not port.certificate:
+        return ""
+    digest = hashlib.sha256("".join(CERTIFICATE.findall(port.certificate)).encode()).hexdigest()[:16]
+    return BIND_TLS.format(config=CONFIG_DIRECTORY, pem=pem_name(port.published), digest=digest)
 
 
 def compose_model(spec: EdgeSpec, directory: str) -> dict[str, Any]:

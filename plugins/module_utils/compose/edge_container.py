@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -17,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..errors import CommandFailed, Refused, StepFailed
+from ..verify.http import unverified
 from .docker import Docker
 from .edge_config import CONFIG_DIRECTORY, STOP_SECONDS, USER
 from .edge_spec import EdgePort
@@ -195,6 +197,7 @@ class GapMeter:
     def __init__(self, port: EdgePort | None, token: str, interval: float = 0.01) -> None:
         self.port = port
         self.interval = interval
+        self.tls: ssl.SSLContext | None = unverified() if port and port.certificate else None
         self.answers: list[float] = []
         self.request = (
             "GET / HTTP/1.1\r\nHost: edge\r\nConnection: close\r\n"
@@ -233,7 +236,11 @@ class GapMeter:
         if self.port is None:
             return False
         try:
-            with socket.create_connection((self.port.host_ip or "127.0.0.1", self.port.published), 0.5) as connection:
+            with contextlib.ExitStack() as stack:
+                where = (self.port.host_ip or "127.0.0.1", self.port.published)
+                connection = stack.enter_context(socket.create_connection(where, 0.5))
+                if self.tls:
+                    connection = stack.enter_context(self.tls.wrap_socket(connection))
                 connection.sendall(self.request)
                 return connection.recv(7) == b"HTTP/1."
         except OSError:

@@ -15,7 +15,7 @@ from ..errors import RunbookError, StepFailed, TimedOut
 from ..run.clock import Clock
 from ..run.files import Files
 from ..run.waiter import wait_for
-from .edge_config import USER, compose_model, compose_text, config_files, digest_said, model_digest
+from .edge_config import USER, compose_model, compose_text, config_files, digest_said, model_digest, pem_name
 from .edge_container import EdgeContainer, GapMeter, check_free, dead_ports, published, unreachable_after
 from .edge_runtime import Runtime
 from .edge_spec import EdgeSpec, Traffic, map_text
@@ -54,14 +54,16 @@ class EdgeInstall:
             check_free((port.host_ip, port.published) for port in spec.ports if port.published not in held)
         if not (same_model and same_files):
             self._validate(spec.image, files)
-        before = {name: self._read(name) for name in ("compose.json", *(f"config/{name}" for name in CONFIG_NAMES))}
+        kept = {*CONFIG_NAMES, *files, *self._pems()}
+        before = {name: self._read(name) for name in ("compose.json", *(f"config/{name}" for name in sorted(kept)))}
         self._put(model, files)
 
         if running and same_model and serves:
             self._reload(digest)
             return {"changed": True, "change": "reloaded", "config": digest}
-        kept = {(port.host_ip, port.published) for port in spec.ports if port.mode == "http"} & set(published(seen))
-        meter = next((port for port in spec.frontends if (port.host_ip, port.published) in kept), None)
+        pems = {port: before.get(f"config/{pem_name(port.published)}", "") for port in spec.frontends}
+        same = [port for port, pem in pems.items() if port.mode == "http" and port.certificate == pem]
+        meter = next((port for port in same if (port.host_ip, port.published) in published(seen)), None)
         with GapMeter(meter if serves else None, spec.probe_token) as gap:
             try:
                 if seen and same_model and not running:
@@ -94,6 +96,11 @@ class EdgeInstall:
     def _put(self, model: dict[str, Any], files: dict[str, str]) -> None:
         texts = {f"config/{name}": text for name, text in files.items()}
         put(self.files, {"compose.json": compose_text(model), **texts})
+        for name in set(self._pems()) - set(files):
+            self.files.remove(f"config/{name}")
+
+    def _pems(self) -> list[str]:
+        return [name for name in self.files.names("config") if name.endswith(".pem")]
 
     def _validate(self, image: str, files: dict[str, str]) -> None:
         """Have the files read by HAProxy from a directory beside the one that runs."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import Refused
@@ -49,7 +49,8 @@ class EdgePort:
     """A port that the edge takes over from a compose service.
 
     *host_ip* is the address on the host as in the compose file ("" means all), *published* the port there, *service*
-    and *target* the compose service and the port inside its containers, *mode* "http" or "tcp".
+    and *target* the compose service and the port inside its containers, *mode* "http" or "tcp". With a *certificate*
+    (PEM: certificate, chain and key) the edge speaks TLS at an HTTP port.
     """
 
     host_ip: str
@@ -57,6 +58,7 @@ class EdgePort:
     service: str
     target: int
     mode: str = "http"
+    certificate: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,8 @@ class EdgeSpec:
         behind: dict[int, tuple[str, int, str]] = {}
         for port in self.ports:
             where = f"published port {ascii(port.host_ip)[1:-1] or '*'}:{port.published}"
-            if port.mode not in MODES:
-                raise _refused(f"mode of {where}", port.mode, "http or tcp")
+            if port.mode not in MODES or (port.certificate and port.mode != "http"):
+                raise _refused(f"mode of {where}", port.mode, "http" if port.certificate else "http or tcp")
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,54}", port.service):
                 raise _refused(f"service of {where}", port.service, "a compose service's name of at most 55 characters")
             if not (1 <= port.published <= 65535 and 1 <= port.target <= 65535):

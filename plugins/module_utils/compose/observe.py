@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import RunbookError
 from ..run.contract import SLOTS, Observation
-from . import plain
+from . import edge_tls, plain
 from .database import last_known_schema
 from .edge import Edge
 from .host import Host, is_healthy, is_running, service_of
@@ -33,7 +33,10 @@ def describe(host: Host, edge: Edge) -> Observation:
         seen = pool.submit(edge.observe)
         releases = host.releases()
         slots = {slot: _slot(host, slot, ours.result(), releases) for slot in SLOTS}
-        drift = _drift(host, slots, base.result(), seen.result())
+        certificates, due = edge_tls.differences(
+            host.settings.get("edge_tls") or {}, edge.certificates(), host.clock.now()
+        )
+        drift = [*_drift(host, slots, base.result(), seen.result()), *certificates]
         traffic = _traffic(seen.result())
         return {
             "live": traffic["live"] if traffic["live"] in SLOTS else None,
@@ -48,6 +51,7 @@ def describe(host: Host, edge: Edge) -> Observation:
             "schema_unread": schema.result()[1],
             "plain": plain.observed(host, base.result()),
             "drift": drift,
+            "edge_due": due,
             "scale": scales(host),
             "checks": _checks(host),
         }

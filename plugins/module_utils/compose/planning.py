@@ -18,7 +18,7 @@ from ..run.journal import Journal, not_written, present, unfinished
 from ..run.ledger import Ledger
 from ..run.lock import busy
 from ..run.overlay import overlay_of
-from ..run.plain import refuse_adopted
+from ..run.plain import refuse_adopted, refuse_tls
 from ..run.plan import Plan, describe_steps
 from ..run.recover import ways
 from ..run.runbooks import beside, make_plan
@@ -50,6 +50,8 @@ def plan_runbook(params: Mapping[str, Any], scratch: str, stays: bool) -> dict[s
         checks.gate(seen["checks"])
         return seen
     checks.gate(found)
+    if runbook in ("adopt", "unadopt"):
+        refuse_tls(platform.host.settings["edge_tls"] or any(platform.edge.certificates().values()))
     if runbook == "adopt":
         refuse_adopted(observed)
     release = None

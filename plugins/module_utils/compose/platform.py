@@ -15,11 +15,12 @@ from typing import Any
 
 from ..errors import Refused, StepFailed
 from ..run.clock import Clock
-from ..run.contract import SLOTS, Address, Evidence, Observation, Progress, Release, Room, Scale, Stock, other
+from ..run.contract import SLOTS, Evidence, Observation, Progress, Release, Room, Scale, Stock, other
 from ..run.files import Files
+from ..verify.http import Address
 from ..verify.mask import Mask
 from ..verify.watch import Sample
-from . import base, live_exec, observe, plain, scale, slots, stock
+from . import base, edge_tls, live_exec, observe, plain, scale, slots, stock
 from .archive import unpack
 from .database import remember_schema
 from .docker import Docker
@@ -179,11 +180,11 @@ class ComposePlatform:
     def hold(self) -> Evidence:
         return {"changed": self.edge.hold()["changed"]}
 
-    def maintain(self, on: bool) -> Evidence:
-        release = self._live_release()
+    def maintain(self, on: bool | None) -> Evidence:
+        release, changed = self._live_release(), False
         if release:  # an edge of an older version knows no maintenance; one that was stopped could not be told
-            self.edge.ensure(self._spec(release, None))
-        return {"changed": self.edge.maintain(on)["changed"]}
+            changed = self.edge.ensure(self._spec(release, None))["changed"]
+        return {"changed": changed if on is None else self.edge.maintain(on)["changed"] or changed}
 
     def handover(self, slot: str, progress: Progress) -> Evidence:
         plain.stop(self.host, plain.containers(self.host, *plain.HANDS))
@@ -259,12 +260,14 @@ class ComposePlatform:
         path = (self.host.settings.get("proof") or {}).get("path")
         release = self._live_release() or self.host.release(self.host.plain.get("release") or "") or {}
         ready = (release.get("render") or {}).get("ready") or {}
+        encrypted = self.edge.certificates()
         return [
             {
                 "host": port.host_ip if port.host_ip not in ("", "0.0.0.0", "::") else "127.0.0.1",
                 "port": port.published,
                 "path": path or (ready.get(port.service) or {}).get("path") or "/",
                 "mode": port.mode,
+                "tls": bool(encrypted.get(port.published)),
             }
             for port in self._ports(release)
         ]
@@ -279,7 +282,7 @@ class ComposePlatform:
         for container in self.host.slot_containers(slot):
             where = address_on(container, self.host.edge_network)
             if service_of(container) == name and where and (ports or port):
-                return where, port or ports[0].target
+                return Address(where, port or ports[0].target)
         raise StepFailed(
             f"no container of {name or 'a web service'} in {slot} answers at port {port or 'any'}",
             code="no_address",
@@ -297,7 +300,8 @@ class ComposePlatform:
     def _entrance(self, service: str, port: int | None) -> Address:
         for entry in self._ports(self._live_release()):
             if service in ("", entry.service) and port in (None, entry.target, entry.published):
-                return (entry.host_ip if entry.host_ip not in ("", "0.0.0.0", "::") else "127.0.0.1"), entry.published
+                host = entry.host_ip if entry.host_ip not in ("", "0.0.0.0", "::") else "127.0.0.1"
+                return Address(host, entry.published, bool(self.edge.certificates().get(entry.published)))
         raise Refused(
             f"{service or 'no service'} publishes no port {port or ''} that the edge serves",
             code="no_entrance",
@@ -325,6 +329,16 @@ class ComposePlatform:
         ours = {(str(host_ip), int(port)) for host_ip, port in seen["ports"]} if runs else set()
         check_free({(port.host_ip, port.published) for _service, port in understanding.edge_ports} - ours)
 
+    def check_certificates(self) -> None:
+        """Refuse certificates that the edge could not serve."""
+        edge_tls.check(self.host.settings["edge_tls"], self.edge.certificates(), self.host.clock.now())
+
+    def _with_tls(self, port: EdgePort) -> EdgePort:
+        if port.mode != "http":
+            return port
+        settings, served = self.host.settings.get("edge_tls") or {}, self.edge.certificates()
+        return replace(port, certificate=edge_tls.serve(port.published, settings, served))
+
     def _spec(self, release: Release, beside: Release | None) -> EdgeSpec:
         settings = self.host.settings
         page = settings.get("edge_maintenance")
@@ -332,7 +346,7 @@ class ComposePlatform:
         return EdgeSpec(
             service=self.host.service,
             image=settings.get("edge_image") or EDGE_IMAGE,
-            ports=self._ports(release, beside),
+            ports=tuple(self._with_tls(port) for port in self._ports(release, beside)),
             probe_token=self.probe_token(),
             trusted=tuple(settings.get("edge_trusted") or ()),
             hold_seconds=int(settings["hold_seconds"]),

@@ -166,6 +166,7 @@ def _record(
         understanding = understand(model, settings, source=source, image_tests=tests, image_ports=ports)
     understanding.refuse()
     check_edge(platform.host.service, settings, understanding, source)
+    platform.check_certificates()
     if running:
         asked = {**asked, "version": asked["version"] or running.version(model, understanding)}
         notes += running.compare(model, understanding, source)

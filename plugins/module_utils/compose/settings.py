@@ -198,6 +198,21 @@ def _network(value: Any, where: str) -> str:
     return str(value)
 
 
+def _tls(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise refuse(where, f"must be a mapping of published ports, not {type_of(value)}")
+    found = {}
+    for port, entry in value.items():
+        if isinstance(port, bool) or not re.fullmatch(r"[1-9][0-9]{0,4}", str(port)) or int(port) > 65535:
+            raise refuse(where, f"has the key {shown(port)}, which is no published port")
+        named = f"{where}.{port}"
+        found[str(port)] = dict(fields.mapping(entry, named, ("certificate", "key"), ("certificate",)))
+        for name, path in found[str(port)].items():
+            if path is not None:
+                fields.text(path, f"{named}.{name}", 500, r"/.*", "an absolute path on the host")
+    return found
+
+
 def _ready(value: Any, where: str) -> dict[str, Any]:
     ready = dict(fields.mapping(value, where, ("path", "port", "status", "timeout")))
     if ready.get("path") is not None:
@@ -276,5 +291,6 @@ SETTINGS: dict[str, tuple[Any, Check]] = {
     "edge_trusted": ([], _list(_network)),
     "edge_maintenance": ("", _file),
     "edge_tcp_ports": ([], _list(_whole(1, 65535))),
+    "edge_tls": ({}, _tls),
     "proof": ({}, _parsed(parse_proof)),
 }

@@ -72,6 +72,7 @@ def understand(
         notes += _port_notes(member, settings)
         if role == "web" and member.readiness.kind == "none":
             refused.append(_no_readiness(member, body))
+    refused += _check_tls(members.values(), settings)
     refused += limits.clashes(bodies)
     refused += limits.unknown_elements(model)
     if not bodies:
@@ -259,6 +260,28 @@ def _own_notes(member: Member, body: Mapping[str, Any], settings: Mapping[str, A
         )
     if member.removed:
         yield Finding("removed_labels", name, f"{name} runs without {', '.join(member.removed)}, as declared.")
+
+
+def _check_tls(members: Iterable[Member], settings: Mapping[str, Any]) -> Iterator[Finding]:
+    ports = {str(port.published): port for member in members if member.role == "web" for port in member.ports}
+    for number in settings.get("edge_tls") or ():
+        if number not in ports:
+            yield Finding(
+                "unknown_port",
+                "",
+                f"service_edge_tls names {number}, which no web service publishes.",
+                near(number, ports),
+            )
+        elif ports[number].mode == "tcp":
+            target = ports[number].target
+            why = PLAIN_TCP.get(target)
+            yield Finding(
+                "tls_of_tcp",
+                "",
+                f"service_edge_tls names {number}, which is passed on as plain TCP"
+                + (f": it leads to {target} ({why})." if why else " (service_edge_tcp_ports)."),
+                "Publish a port by which the container speaks HTTP, or leave TLS to the container.",
+            )
 
 
 def _check_settings(bodies: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Finding]:

@@ -86,6 +86,8 @@ def _done(facts: Facts, old: str, new: str) -> str:
     if facts["runbook"] in ("retire", "prune"):
         return f"what was left beside {new} was removed"
     if facts["runbook"] == "maintenance":
+        if maintained(facts) is None:
+            return "the edge uses the certificates that are on the host"
         return "users get the maintenance page" if maintained(facts) else f"users get {new} again"
     if facts["runbook"] in ADOPTING:
         gap = max((proof["longest_gap_ms"] for proof in facts["proofs"]), default=None)
@@ -166,7 +168,7 @@ def noticed(facts: Facts) -> dict[str, str]:
 def maintained(facts: Facts) -> bool | None:
     """Whether users get the maintenance page since this run; None when it did not touch that."""
     steps = [step["evidence"].get("on") for step in facts["steps"] if step["do"] == "maintain" and not step["failed"]]
-    return bool(steps[-1]) if steps else None
+    return steps[-1] if steps else None
 
 
 def _ours(facts: Facts) -> str:
@@ -267,6 +269,8 @@ def undo(facts: Facts) -> dict[str, str]:
         )
     if facts["runbook"] == "prune":
         return _undo("Not possible", "What is gone is gone; a release can be applied again as an update.")
+    if facts["runbook"] == "maintenance" and maintained(facts) is None:
+        return _undo(NOTHING, "The edge uses the certificates that are on the host.")
     if facts["runbook"] == "maintenance":
         state = "off" if maintained(facts) else "on"
         return _undo("Run this", f"Turn it {state} again:", command(facts, "maintenance", state=state))

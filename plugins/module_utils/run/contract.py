@@ -26,6 +26,7 @@ evidence (a dict with at least ``changed``). Called again after a kill it finish
      "schema_unread": why | "",                  # the database does not answer: "schema" is what it said at last
      "plain": {"stage": begun | taken | leaving | returned | "",  # what runs by plain compose, where there is that
                "directory", "running": [service, ...], "containers": {name: id}},
+     "edge_due": bool,                           # the edge has renewed certificates to take
      "scale": {service: Scale},                  # what was asked for beside what the releases say
      "drift": [sentence, ...],                   # what is not as we left it
      "checks": [{"name", "status", "detail", "next_step"}, ...]}   # what only the platform can see
@@ -35,6 +36,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Protocol
 
+from ..verify.http import Address
 from ..verify.watch import Sample, Source
 
 Evidence = dict[str, Any]
@@ -44,7 +46,6 @@ Scale = dict[str, Any]  # of one service: {"replicas": n, "cpus": n, "memory": b
 Room = dict[str, Any]
 Stock = dict[str, Any]
 Progress = Callable[[str], None]
-Address = tuple[str, int]
 
 SLOTS = ("blue", "green")
 PLAIN = "plain"  # where a release runs by plain compose, beside the slots; it answers without the edge
@@ -114,8 +115,10 @@ class Platform(Protocol):
     def hold(self) -> Evidence:
         """Hold new requests instead of failing them, up to the declared longest time."""
 
-    def maintain(self, on: bool) -> Evidence:
-        """Answer users with the maintenance page, or not any more. Who serves stays, and our probes reach it."""
+    def maintain(self, on: bool | None) -> Evidence:
+        """Answer users with the maintenance page, or not any more. Who serves stays, and our probes reach it.
+
+        In any case, and with None only this: let the edge take what was renewed on the target."""
 
     def handover(self, slot: str, progress: Progress) -> Evidence:
         """Make a slot's workers and schedulers the ones that run."""
@@ -170,7 +173,7 @@ class Platform(Protocol):
         """The slot's own log lines since a time, oldest first."""
 
     def entrances(self) -> list[dict[str, Any]]:
-        """Where users come in: ``{"host", "port", "path", "mode"}`` each."""
+        """Where users come in: ``{"host", "port", "path", "mode", "tls"}`` each."""
 
     def address(self, slot: str | None, service: str, port: int | None) -> Address:
         """Where a service answers: in a slot directly, or (slot None) through the edge."""

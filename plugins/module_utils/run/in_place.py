@@ -20,8 +20,15 @@ from .sizes import size_text
 RUNBOOKS = ("maintenance", "prune", "scale")
 
 
-def maintenance(observed: Observation, on: bool) -> tuple[list[Step], list[Step]]:
-    """The steps that put up the maintenance page or take it down, and those that undo them."""
+def maintenance(observed: Observation, state: str) -> tuple[list[Step], list[Step]]:
+    """The steps that put up the maintenance page or take it down (``on``, ``off``), and those that undo them.
+
+    Either brings the edge up to date, with renewed certificates; with ``keep`` this is all.
+    """
+    if state == "keep":
+        step = _step("maintain", "Let the edge take the renewed certificates", "none: the host has no others", on=None)
+        return ([step] if observed.get("edge_due") else []), [step]
+    on = state == "on"
     live = observed["live"]
     serves = f"{_named(observed, observed['slots'][live]['release'])} in {live}"
     texts = {True: "Answer users with the maintenance page", False: f"Give users back to {serves}"}

@@ -47,6 +47,17 @@ def refuse_adopted(observed: Observation) -> None:
         )
 
 
+def refuse_tls(there: bool) -> None:
+    """Refuse a hand-over at which a port would change its protocol: plain compose has no TLS of the edge."""
+    if there:
+        raise Refused(
+            "the edge has TLS (service_edge_tls), which plain docker compose does not have at these ports",
+            code="tls_at_the_edge",
+            next_step="Take service_edge_tls out, and run maintenance.yml -e state=keep if a release serves; set it "
+            "again after an adoption.",
+        )
+
+
 def plain_of(observed: Observation) -> dict[str, Any]:
     """The observation of plain compose, where the platform has that."""
     return observed.get("plain") or {"stage": "", "directory": "", "running": [], "containers": {}}

@@ -64,9 +64,9 @@ def make_plan(observed: Observation, request: Request) -> tuple[plans.Plan, Rele
         slot, release = _live(observed)
         steps, notes = plans.retire(observed), []
     elif runbook == "maintenance":
-        on, notes = _switched(options.get("state")), []
+        state, notes = _state(options.get("state")), []
         slot, release = _live(observed)
-        steps, back = in_place.maintenance(observed, on)
+        steps, back = in_place.maintenance(observed, state)
     elif runbook == "scale":
         asked = scaling.scale_asked(options)
         slot, release = _live(observed)
@@ -101,14 +101,15 @@ def _unset(observed: Observation, release: Release) -> list[str]:
     ]
 
 
-def _switched(state: Any) -> bool:
-    if state not in ("on", "off"):
+def _state(state: Any) -> str:
+    if state not in ("on", "off", "keep"):
         raise Refused(
             f"state is {shown(state)}" if state else "state is not given",
             code="invalid_variable",
-            next_step="Give -e state=on to put up the maintenance page, or -e state=off to take it down.",
+            next_step="Give -e state=on to put up the maintenance page, -e state=off to take it down, or -e state=keep "
+            "to leave it and let the edge take renewed certificates.",
         )
-    return bool(state == "on")
+    return str(state)
 
 
 def _live(observed: Observation) -> tuple[str, Release]:

@@ -80,7 +80,7 @@ VARIABLES: dict[str, Variable] = {
     "cpus": Variable("CPUs for each container", "0.5", r"(?=.*[1-9])[0-9]{1,3}(?:\.[0-9]{1,2})?", kind="number"),
     "memory": Variable("memory for each container", "512m", r"[1-9][0-9]{0,11}(?:\.[0-9]{1,3})?[kmgKMG]?(?:i?[bB])?"),
     "command": Variable("a command for the shell of the container", "python manage.py check", r".*\S.*", 4096),
-    "state": Variable("on or off: whether users get the maintenance page", "on", r"on|off"),
+    "state": Variable("on, off or keep: whether users get the maintenance page", "on", r"on|off|keep"),
     "format": Variable("human or json", "json", r"human|json"),
     "verify": Variable("true to verify the ledger's chain", "true", kind="boolean"),
     "head": Variable(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..verify.http import Address
 from ..verify.smoke import check_version, parse_smoke_tests, run_smoke_tests
 from .clock import Clock
 from .contract import Platform, Release
@@ -24,7 +25,7 @@ def check_release(
 ) -> list[dict[str, Any]]:
     """One result a check; *slot* None means through the edge, as users come in."""
 
-    def address_of(service: str | None, port: int | None) -> tuple[str, int]:
+    def address_of(service: str | None, port: int | None) -> Address:
         return platform.address(slot, service or "", port)
 
     mark = {"X-Steady-Probe": platform.probe_token()}

@@ -281,7 +281,7 @@ class PlatformContract:
         assert platform.source("blue", 1.0).sample("blue").errors >= 0
         now = platform_now(stand)
         assert all(sample.requests >= sample.errors for sample in platform.history("blue", now - 10, now))
-        assert {"host", "port", "path", "mode"} <= set(platform.entrances()[0])
+        assert {"host", "port", "path", "mode", "tls"} <= set(platform.entrances()[0])
         assert platform.probe_token() == platform.probe_token() != ""
         assert platform.health("blue")[0] is True
         assert state(platform) == before

@@ -145,7 +145,7 @@ class MemoryPlatform(PlainCalls):
 
     def entrances(self) -> list[dict[str, Any]]:
         with self._call("entrances", changes=False):
-            return [{"host": "127.0.0.1", "port": 80, "path": "/", "mode": "http"}]
+            return [{"host": "127.0.0.1", "port": 80, "path": "/", "mode": "http", "tls": False}]
 
     def address(self, slot: str | None, service: str, port: int | None) -> tuple[str, int]:
         raise StepFailed("there is no network in memory", code="no_address")
@@ -259,8 +259,9 @@ class MemoryPlatform(PlainCalls):
             self._did("hold")
             return {"changed": changed}
 
-    def maintain(self, on: bool) -> Evidence:
+    def maintain(self, on: bool | None) -> Evidence:
         with self._call("maintain"):
+            on = self.world.state.maintenance if on is None else on
             changed = self.world.state.maintenance != on
             self.world.state.maintenance = on
             self._did("maintain")

@@ -20,9 +20,11 @@ from ansible_collections.steady.runbooks.plugins.module_utils.compose.edge_confi
     config_files,
     digest_said,
     digest_true,
+    http_ports,
     model_digest,
 )
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.edge_spec import DEFAULT_PAGE, EdgePort, EdgeSpec
+from ansible_collections.steady.runbooks.plugins.module_utils.errors import Refused
 
 SPEC = EdgeSpec(
     service="shop",
@@ -33,6 +35,18 @@ SPEC = EdgeSpec(
     hold_seconds=42,
     replicas=3,
 )
+
+
+# Of a certificate only the text matters here.
+PEM = """\
+-----BEGIN CERTIFICATE-----
+QUJD
+-----END CERTIFICATE-----
+-----BEGIN PRIVATE KEY-----
+REVG
+-----END PRIVATE KEY-----
+"""
+TLS = dataclasses.replace(SPEC, ports=(dataclasses.replace(SPEC.ports[0], certificate=PEM), SPEC.ports[1]))
 
 
 def haproxy(spec: EdgeSpec = SPEC) -> str:
@@ -73,6 +87,36 @@ def test_no_address_and_no_placeholder_is_left_in_the_configuration() -> None:
 def test_headers_of_nobody_are_trusted_by_default() -> None:
     assert "acl trusted src 10.0.0.0/8\n" in haproxy()
     assert "acl trusted always_false\n" in haproxy(dataclasses.replace(SPEC, trusted=()))
+
+
+def test_a_port_with_a_certificate_speaks_tls_and_tells_the_application_so() -> None:
+    TLS.check()
+    files = config_files(TLS)
+    assert files["p8080.pem"] == PEM
+    text = section(files["haproxy.cfg"], "frontend p8080 from http")
+    assert "bind :8080 ssl crt /edge/config/p8080.pem alpn h2,http/1.1 ssl-min-ver TLSv1.2\n" in text
+    assert "set-header X-Forwarded-Proto https if !trusted or" in text
+    plain = section(haproxy(), "frontend p8080 from http")
+    assert "bind :8080\n" in plain and "set-header X-Forwarded-Proto http if !trusted or" in plain
+    assert http_ports(files["haproxy.cfg"]) == [8080]
+    assert digest_true(files) == digest_said(files["haproxy.cfg"])
+
+
+def test_a_renewed_certificate_is_another_configuration_and_its_key_is_told_nowhere() -> None:
+    port = TLS.ports[0]
+    renewed = dataclasses.replace(TLS, ports=(dataclasses.replace(port, certificate=PEM.replace("QUJD", "Q0JB")),))
+    other_key = dataclasses.replace(TLS, ports=(dataclasses.replace(port, certificate=PEM.replace("REVG", "R0hJ")),))
+    one = dataclasses.replace(TLS, ports=(port,))
+    assert haproxy(renewed) != haproxy(one) == haproxy(other_key)
+    told = [text for name, text in config_files(TLS).items() if name != "p8080.pem"]
+    assert not [text for text in (*told, repr(TLS), compose_text(compose_model(TLS, "/x"))) if "REVG" in text]
+    assert model_digest(compose_model(TLS, "/x")) == model_digest(compose_model(SPEC, "/x"))
+
+
+def test_a_certificate_of_plain_tcp_is_refused() -> None:
+    ports = (dataclasses.replace(SPEC.ports[1], certificate=PEM),)
+    with pytest.raises(Refused, match=r"mode of published port \*:5432 is 'tcp', but has to be http"):
+        dataclasses.replace(SPEC, ports=ports).check()
 
 
 def test_the_digest_is_of_all_files_and_stands_in_the_configuration() -> None:

@@ -62,6 +62,27 @@ def test_another_configuration_is_reloaded(running: Bench) -> None:
     assert running.verbs() == ["run"]
 
 
+def test_a_certificate_comes_is_renewed_and_goes_by_reloads(running: Bench) -> None:
+    """The key is in one file, which only root and the container can read, and which goes with it."""
+    config = running.directory / "config"
+    assert running.edge.certificates() == {PORT: ""}
+    for body in ("QUJD", "Q0JB", ""):
+        pem = f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\na key" if body else ""
+        other = EdgeSpec(**{**SPEC.__dict__, "ports": (EdgePort("127.0.0.1", PORT, "web", 8000, certificate=pem),)})
+
+        def reload(spec: EdgeSpec = other) -> str:
+            running.runs(spec)
+            return "Success=1\n"
+
+        running.master.reload = reload
+        assert running.edge.ensure(other)["change"] == "reloaded"
+        assert running.edge.ensure(other)["change"] == "none"
+        assert running.edge.certificates() == {PORT: pem}
+        assert running.edge.observe()["drift"] == []
+        kept = list(config.glob("*.pem"))
+        assert [path.stat().st_mode & 0o777 for path in kept] == ([0o640] if body else [])
+
+
 def test_a_reload_that_fails_is_told(running: Bench) -> None:
     running.master.reload = lambda: "Success=0\n--\n[ALERT] no way\n"
     with pytest.raises(StepFailed) as error:

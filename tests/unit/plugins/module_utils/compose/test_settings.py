@@ -66,6 +66,8 @@ def test_everything_but_the_name_has_a_default() -> None:
 def test_a_number_in_quotes_is_one_where_ansible_takes_it_for_one() -> None:
     found = check_settings({"name": "shop", "warm_seconds": "60", "edge_tcp_ports": ["5432"]})
     assert (found["warm_seconds"], found["edge_tcp_ports"]) == (60, [5432])
+    own = {"certificate": "/etc/letsencrypt/live/x/fullchain.pem"}
+    assert check_settings({"name": "shop", "edge_tls": {443: own}})["edge_tls"] == {"443": own}
     assert check_settings({"name": "shop", "environment": {"PORT": 8080}})["environment"] == {"PORT": "8080"}
 
 

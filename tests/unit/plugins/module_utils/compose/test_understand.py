@@ -163,6 +163,17 @@ def test_ports_as_the_edge_has_to_publish_them(understood):
     assert found.edge_ports == (("web", Port("", 8000, 8000, mode="tcp")),)
 
 
+def test_only_http_of_a_web_service_gets_tls(understood):
+    def refused(shape, port, **settings):
+        found = understood(shape, edge_tls={port: {"certificate": "/x"}}, **settings)[1].refusals
+        return [finding.detail for finding in found if "service_edge_tls" in finding.detail]
+
+    assert refused("full", "8000") == []
+    assert refused("full", "9") == ["service_edge_tls names 9, which no web service publishes."]
+    passed_on = "service_edge_tls names 8000, which is passed on as plain TCP"
+    assert refused("full", "8000", edge_tcp_ports=[8000]) == [f"{passed_on} (service_edge_tcp_ports)."]
+
+
 def test_times_and_replicas(understood):
     web = understood("full")[1].services["web"]
     assert (web.grace_seconds, web.replicas) == (90.0, 2)

@@ -96,11 +96,11 @@ def test_what_failed_before_the_switch_reached_nobody(undone: Make) -> None:
     assert tell(raw)["users"] == {"noticed": "no", "say": "It ended before any request was sent to 1.1.0."}
 
 
-PAGE, NO_PAGE = ({"do": "maintain", "seconds": 0.1, "evidence": {"on": on}} for on in (True, False))
+PAGE, NO_PAGE, KEPT = ({"do": "maintain", "seconds": 0.1, "evidence": {"on": on}} for on in (True, False, None))
 
 
 def test_users_notice_the_maintenance_page(done: Make) -> None:
-    for step, noticed in ((PAGE, "yes"), (NO_PAGE, "no")):
+    for step, noticed in ((PAGE, "yes"), (NO_PAGE, "no"), (KEPT, "no")):
         raw = done()
         raw["result"].update(runbook="maintenance", steps=[step])
         assert tell(raw)["users"]["noticed"] == noticed
@@ -115,6 +115,7 @@ def test_users_notice_the_maintenance_page(done: Make) -> None:
         ({"runbook": "retire", "steps": []}, "what was left beside 1.1.0 was removed", "rollback.yml"),
         ({"runbook": "maintenance", "steps": [PAGE]}, "users get the maintenance page", "state=off"),
         ({"runbook": "maintenance", "steps": [NO_PAGE]}, "users get 1.1.0 again", "state=on"),
+        ({"runbook": "maintenance", "steps": [KEPT]}, "the edge uses the certificates that are on the host", ""),
         ({"runbook": "set_env"}, "the environment of 1.1.0 was changed (", "rollback.yml"),
         ({"runbook": "prune", "steps": []}, "what was left beside 1.1.0 was removed", ""),
         ({"outcome": "refused", "steps": []}, "apply_update was refused; nothing was changed", ""),

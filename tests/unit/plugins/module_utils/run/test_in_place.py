@@ -41,6 +41,14 @@ def test_the_steps_of_maintenance_and_back() -> None:
     assert args(plan(untold, "maintenance", state="on")["steps"]) == [{"on": True}]
 
 
+def test_a_renewed_certificate_is_taken_whether_users_get_the_page_or_not() -> None:
+    for up in (True, False):
+        seen = observed("green", traffic=page(up))
+        assert plan(seen, "maintenance", state="keep")["steps"] == []
+        planned = plan({**seen, "edge_due": True}, "maintenance", state="keep")
+        assert args(planned["steps"]) == args(planned["back"]) == [{"on": None}]
+
+
 def test_what_is_done_behind_the_maintenance_page_says_that_the_page_stays() -> None:
     planned = plan(observed("green", traffic=page(True)), "blue_green_switch")
     assert "maintain" not in [step["do"] for step in planned["steps"]]

@@ -7,14 +7,24 @@
 from __future__ import annotations
 
 import socket
+import ssl
+import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ansible_collections.steady.runbooks.plugins.module_utils.errors import Refused, StepFailed, TimedOut
-from ansible_collections.steady.runbooks.plugins.module_utils.verify.http import MAX_BODY, Connection, request
+from ansible_collections.steady.runbooks.plugins.module_utils.verify.http import (
+    MAX_BODY,
+    Address,
+    Connection,
+    request,
+    unverified,
+)
+from ansible_collections.steady.runbooks.tests.corpus.certificates import Authority
 
 Raw = Callable[[Callable[[socket.socket], None]], tuple[str, int]]
 
@@ -41,6 +51,28 @@ def test_a_url_of_another_kind_is_refused_without_being_quoted(url: str) -> None
     with pytest.raises(Refused) as refused:
         request(url)
     assert "secret" not in refused.value.detail
+
+
+def test_our_own_edge_is_reached_by_tls_whatever_name_its_certificate_has(tmp_path: Path) -> None:
+    chain, key = Authority().issue(1, days=-1)
+    (tmp_path / "pem").write_text(chain + key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "pem")
+
+    def serve() -> None:
+        for _turn in range(2):
+            with listener.accept()[0] as plain, context.wrap_socket(plain, server_side=True) as encrypted:
+                encrypted.recv(65536)
+                encrypted.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        assert request(Address("127.0.0.1", listener.getsockname()[1], tls=True)).text() == "ok"
+        connection = Connection(listener.getsockname(), unverified())
+        assert connection.request("GET", "/").text() == "ok"
+        connection.close()
+        thread.join(5)
 
 
 def test_redirects_are_not_followed(server: Any) -> None:
