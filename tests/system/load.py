@@ -25,6 +25,7 @@ import json
 import math
 import os
 import random
+import ssl
 import sys
 import threading
 import time
@@ -58,7 +59,8 @@ class Request:
 
 class Load:
     """Sends ``rate`` requests a second for ``seconds``. An answer that is not 2xx or 3xx, none within ``timeout``
-    seconds, a cut one, and a POST to a path in *echo* that does not come back as it was, have failed."""
+    seconds, a cut one, and a POST to a path in *echo* that does not come back as it was, have failed. *ca* is the file
+    of the authority for an https *url*."""
 
     def __init__(
         self,
@@ -74,13 +76,15 @@ class Load:
         websocket_path: str = "/ws",
         timeout: float = 10,
         seed: int = 1,
+        ca: str = "",
     ) -> None:
         parts = urlsplit(url)
-        if parts.scheme != "http" or not _is_loopback(parts.hostname or ""):
-            raise ValueError(f"load goes to http://127.0.0.1 only, not to {url}")
+        if parts.scheme != ("https" if ca else "http") or not _is_loopback(parts.hostname or ""):
+            raise ValueError(f"load goes to 127.0.0.1 only, by https with a ca, not to {url}")
         if not 0 < rate <= MAX_RATE or not 0 < seconds <= MAX_SECONDS or not 0 <= websockets <= 200:
             raise ValueError(f"at most {MAX_RATE} requests a second, {MAX_SECONDS} seconds, 200 websockets")
         self.host, self.port = str(parts.hostname), parts.port or 80
+        self.tls = ssl.create_default_context(cafile=ca) if ca else None
         self.rate, self.seconds, self.timeout = rate, seconds, timeout
         self.keep_alive = keep_alive
         self.requests = requests or (Request(1, "GET", parts.path or "/"),)
@@ -235,7 +239,7 @@ class Load:
             if not reader.at_eof() and not writer.is_closing():
                 return reader, writer
             writer.close()
-        return await asyncio.open_connection(self.host, self.port)
+        return await asyncio.open_connection(self.host, self.port, ssl=self.tls)
 
     def _seen(self, version: str, now: float) -> None:
         entry = self.versions.setdefault(version, {"count": 0, "first": now, "last": now})
@@ -253,7 +257,7 @@ class Load:
         self.sockets.append(entry)
         writer = None
         try:
-            reader, writer = await asyncio.open_connection(self.host, self.port)
+            reader, writer = await asyncio.open_connection(self.host, self.port, ssl=self.tls)
             writer.write(
                 f"GET {self.websocket_path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nConnection: Upgrade\r\n"
                 f"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()

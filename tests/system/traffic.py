@@ -27,6 +27,7 @@ from types import TracebackType
 from typing import Any
 
 from ansible_collections.steady.runbooks.tests.system.load import Background, Load, Request
+from ansible_collections.steady.runbooks.tests.system.load_h2 import H2Load
 
 COLLECTIONS = Path(__file__).resolve().parents[2] / ".ansible" / "collections"
 
@@ -59,7 +60,8 @@ class Seen:
 
 
 class Traffic:
-    """Starts with the block and ends with it, at the latest after ``seconds``. Options are those of ``load.Load``."""
+    """Starts with the block and ends with it, at the latest after ``seconds``. Options are those of ``load.Load``, and
+    ``http2``."""
 
     def __init__(self, url: str, **options: Any) -> None:
         self._words = [sys.executable, "-m", __name__ if __name__ != "__main__" else _NAME]
@@ -145,7 +147,8 @@ def main() -> None:
     options = json.loads(sys.argv[1])
     options["requests"] = tuple(Request.parse(text) for text in options.get("requests", ()))
     options["echo"] = frozenset(options.get("echo", ()))
-    load = Load(options.pop("url"), **options)
+    kind = H2Load if options.pop("http2", False) else Load
+    load = kind(options.pop("url"), **options)
     with Background(load) as background:
         print(json.dumps("started"), flush=True)
         for line in sys.stdin:
