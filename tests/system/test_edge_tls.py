@@ -12,6 +12,7 @@ import json
 import shutil
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,7 +37,7 @@ services:
     command: [python3, -c, "import socketserver as s; s.TCPServer.request_queue_size = 512; import hello; hello.main()"]
     working_dir: /
     environment: {VERSION: "${VERSION}"}
-    ports: ["127.0.0.1:${HELLO_PORT}:8000", "127.0.0.1:${TLS_PORT}:8000"]
+    ports: ["127.0.0.1:${TLS_PORT}:8000", "127.0.0.1:${HELLO_PORT}:8000"]
   echo:
     image: 127.0.0.1:5000/hello:1
     command: [python3, /app.py]
@@ -66,7 +67,7 @@ class Tls:
             service_environment=ports,
             service_ready={name: {"path": "/", "port": 8000} for name in ("web", "echo")},
             service_edge_tls={str(port): self.live.paths for port in (self.port, self.echo)},
-            service_version_endpoint={"path": "/", "field": "version", "port": self.port},
+            service_version_endpoint={"service": "web", "path": "/", "field": "version"},
         )
         self.acting = Acting(self.hello)
 
@@ -166,6 +167,18 @@ def test_a_renewed_certificate_is_taken_without_a_failed_request(tls: Tls) -> No
     tls.done("blue_green_switch")  # any runbook that makes the edge takes it
     assert tls.served() == serial
     assert f"the certificate of port {tls.port} expires in 9 days" in tls.acting.status()["text"]
+
+
+def test_a_hold_delays_and_fails_nothing(tls: Tls) -> None:
+    edge = tls.acting.platform.edge
+    live = edge.serving().live
+    with tls.users() as seen:
+        time.sleep(1)
+        edge.hold()
+        time.sleep(2)
+        edge.release_hold(live)
+        time.sleep(1)
+    assert all(1500 < one.longest_gap_ms < 5000 for one in seen), seen
 
 
 def test_the_application_is_told_the_truth(tls: Tls) -> None:
