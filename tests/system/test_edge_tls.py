@@ -26,6 +26,7 @@ from ansible_collections.steady.runbooks.tests.system.acting import Acting
 from ansible_collections.steady.runbooks.tests.system.hello import Hello, docker, free_port
 from ansible_collections.steady.runbooks.tests.system.oracle import not_whole
 from ansible_collections.steady.runbooks.tests.system.runner import read_ledger
+from ansible_collections.steady.runbooks.tests.system.scenario import end
 from ansible_collections.steady.runbooks.tests.system.traffic import Seen, Traffic
 
 pytestmark = pytest.mark.alone
@@ -167,6 +168,19 @@ def test_a_renewed_certificate_is_taken_without_a_failed_request(tls: Tls) -> No
     tls.done("blue_green_switch")  # any runbook that makes the edge takes it
     assert tls.served() == serial
     assert f"the certificate of port {tls.port} expires in 9 days" in tls.acting.status()["text"]
+
+
+@pytest.mark.parametrize("way", ["finish", "back"])
+def test_a_renewal_that_died_is_ended_either_way(tls: Tls, way: str) -> None:
+    """There is one end: with the certificate that is on the host."""
+    serial = tls.renew()
+    act = tls.acting.start(tls.acting.plan("maintenance", state="keep"))
+    act.reach_step("maintain")
+    act.kill()
+    if not act.ended():  # else it was too quick, and has ended well
+        assert end(tls.acting, act, way) == []
+    assert tls.served() == serial
+    assert not_whole(tls.acting) == []
 
 
 def test_a_hold_delays_and_fails_nothing(tls: Tls) -> None:
