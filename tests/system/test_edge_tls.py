@@ -61,7 +61,7 @@ class Tls:
         self.hello = Hello(root, name, service_drain_seconds=5, service_min_free_mib=0)
         self.hello.write("source/compose.yaml", COMPOSE)
         shutil.copy(Path(__file__).with_name("edge_app.py"), root / "source")
-        for version in ("1.0.0", "1.1.0"):
+        for version in ("1.0.0", "1.1.0", "1.2.0"):
             self.hello.write(f"releases/{version}.yml", f'version: "{version}"\n')
         ports = {"HELLO_PORT": self.hello.port, "TLS_PORT": self.port, "ECHO_PORT": self.echo}
         self.hello.set(
