@@ -21,6 +21,7 @@ from .model import (
     SLOT_ROLES,
     Member,
     Model,
+    Port,
     Understanding,
     image_of,
     mounts_of,
@@ -29,6 +30,7 @@ from .model import (
     services,
     unescape,
 )
+from .plain_tcp import refuse_other, speaks
 from .render import Paths, plain_model
 from .understand import near
 
@@ -110,11 +112,25 @@ class Running:
         if not endpoint:
             return ""
         for name, port in understanding.edge_ports:
-            if endpoint.get("service") in (None, name) and endpoint.get("port") in (None, port.target):
-                where = port.host_ip if port.host_ip not in ("", "0.0.0.0", "::") else "127.0.0.1"
-                version = str(version_at((where, port.published), endpoint) or "")
+            asked = endpoint.get("service") in (None, name) and endpoint.get("port") in (None, port.target)
+            if asked and port.mode == "http":
+                version = str(version_at(_where(port), endpoint) or "")
                 return version.lstrip("v") if re.fullmatch(VARIABLES["release"].pattern, version) else ""
         return ""
+
+    def check_spoken(self, understanding: Understanding) -> list[str]:
+        """Refuse when something that is no HTTP answers at a port that is taken for HTTP; return what to note."""
+        notes = []
+        for name, port in understanding.edge_ports:
+            if port.mode == "http":
+                spoken = speaks(*_where(port))
+                refuse_other(name, port.published, spoken)
+                if not spoken:
+                    notes.append(
+                        f"Port {port.published} of {name} did not answer a request for /: if it does not speak HTTP, "
+                        f"declare service_edge_tcp_ports: [{port.published}]."
+                    )
+        return notes
 
     def compare(self, model: Model, understanding: Understanding, source: str) -> list[str]:
         """Refuse, naming it, whatever in *model* (rendered in *source*) is not what runs; return what to note."""
@@ -164,10 +180,13 @@ class Running:
                 )
             return
         if not up or len(up) < len(found):
+            state = found[0]["State"] if found else {}
+            ended = state.get("Status") == "exited" and state.get("ExitCode") == 0
+            start = f"If it ends by itself: service_roles: {{{name}: job}}. Else start" if ended else "Start"
             raise Refused(
-                f"{name} does not run" + (f" (it is {found[0]['State']['Status']})" if found else ""),
+                f"{name} does not run" + (f" (it is {state['Status']})" if found else ""),
                 code="not_running",
-                next_step=f"Start it (docker compose up -d {name}), or leave it out of service_source or "
+                next_step=f"{start} it (docker compose up -d {name}), or leave it out of service_source or "
                 "service_profiles.",
             )
         if member.role != "state" and len(up) != member.replicas:
@@ -216,7 +235,8 @@ def understood(understanding: Understanding, strategy: str) -> list[str]:
         else:
             line += " At an update it is handed over with the traffic."
         if member.behind_edge:
-            ports = ", ".join(f"{port.host_ip or '*'}:{port.published} ({port.mode})" for port in member.ports)
+            modes = {"http": "HTTP", "tcp": "plain TCP"}
+            ports = ", ".join(f"{port.host_ip or '*'}:{port.published} ({modes[port.mode]})" for port in member.ports)
             line += f" The edge takes its port {ports}."
         lines.append(line)
     held = "requests are held while it stops and starts again" if strategy == "hold" else "requests never wait"
@@ -227,6 +247,10 @@ def understood(understanding: Understanding, strategy: str) -> list[str]:
         f"{grace:.0f} s for the requests that they have begun) until the edge has started. It is measured and told."
     )
     return lines
+
+
+def _where(port: Port) -> tuple[str, int]:
+    return (port.host_ip if port.host_ip not in ("", "0.0.0.0", "::") else "127.0.0.1"), port.published
 
 
 def _release(version: str) -> str:

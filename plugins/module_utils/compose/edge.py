@@ -346,9 +346,9 @@ class Edge:
     def counters(self, slot: str) -> dict[str, int]:
         """What the process that takes new connections has counted for a slot since ``since`` (epoch seconds).
 
-        ``requests`` (TCP: connections), ``2xx`` .. ``5xx``, ``connect_errors``, ``response_errors``, ``client_aborts``,
-        ``server_aborts``, ``open`` (now). A reload or restart begins anew and changes ``since``: use the log then.
-        Probes are included.
+        ``requests`` (TCP: connections), of them ``connections`` of TCP, ``2xx`` .. ``5xx``, ``connect_errors``,
+        ``response_errors``, ``client_aborts``, ``server_aborts``, ``open`` (now). A reload or restart begins anew and
+        changes ``since``: use the log then. Probes are included.
         """
         current = self.runtime.current()
         rows = [
@@ -357,7 +357,9 @@ class Edge:
             if row["svname"] == "BACKEND" and row["pxname"].endswith(f"_{slot}")
         ]
         sums = {name: sum(int(row.get(column) or 0) for row in rows) for name, column in COUNTERS.items()}
-        return {**sums, "since": int(self.runtime.info(current).get("Start_time_sec") or 0)}
+        plain = sum(int(row.get(COUNTERS["requests"]) or 0) for row in rows if row.get("mode") == "tcp")
+        since = int(self.runtime.info(current).get("Start_time_sec") or 0)
+        return {**sums, "connections": plain, "since": since}
 
     def open_requests(self, slot: str) -> list[int]:
         """Ages in whole seconds, oldest first, of the requests that wait for the slot to begin its answer."""

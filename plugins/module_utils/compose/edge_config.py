@@ -52,6 +52,7 @@ end, 1)
 #   cannot be repeated; with a connection for each request there are none.
 # idle-close-on-response: after a reload idle clients keep their connection until their next answer.
 # abortonclose: a client that gave up is not served after a hold, and the application learns of it as it did before.
+# inter 2s: sshd (from 9.8 on) shuts out an address that connects and says nothing more than once a second.
 # timeouts: the application's own patience decides, as when its port was published directly.
 GLOBAL = """\
 # Written by steady.runbooks. A change by hand is seen by `status` and taken back by the next run.
@@ -106,6 +107,7 @@ defaults http from any
 
 defaults tcp from any
     mode tcp
+    default-server inter 2s
     log-format "steady %[date(0,ms)] %fp %[var(txn.slot)] - 0 %ts %Tt %Tw"
 
 backend maintenance from http

@@ -94,12 +94,14 @@ FOREIGN = {
 PLAIN_TCP = {
     **dict.fromkeys((443, 8443, 9443), "TLS"),
     **dict.fromkeys((22, 2222), "SSH"),
-    **dict.fromkeys((25, 110, 143, 465, 587, 993, 995, 2525), "mail"),
+    **dict.fromkeys((24, 25, 110, 143, 465, 587, 993, 995, 2525, 4190), "mail"),
     **dict.fromkeys((389, 636), "LDAP"),
     **dict.fromkeys((1883, 8883), "MQTT"),
-    **dict.fromkeys((1433, 1521, 3306, 5432, 6379, 27017), "a database"),
-    **dict.fromkeys((4222, 5672, 9092), "a broker"),
-    **dict.fromkeys((21, 53, 853, 1080, 1194, 1935, 3389, 5222, 5900, 6667, 8554, 25565), "no HTTP"),
+    **dict.fromkeys((1433, 1521, 3306, 5432, 6379, 6432, 6543, 7687, 9042, 11211, 27017), "a database"),
+    **dict.fromkeys((2181, 4222, 5671, 5672, 6650, 9092, 61613, 61616), "a broker"),
+    **dict.fromkeys((3478, 5060, 5061, 5222, 5269, 5349, 6667, 6697, 64738), "chat or calls"),
+    **dict.fromkeys((21, 23, 53, 139, 445, 548, 853, 873, 2049, 9418, 22000), "no HTTP"),
+    **dict.fromkeys((1080, 1194, 1935, 3389, 5900, 8554, 25565), "no HTTP"),
 }
 
 # These send requests to whoever has their labels.

@@ -215,7 +215,10 @@ def _references(
                 "state_depends",
                 name,
                 f"{name} is state and stays where it is, but needs {other}, which is a {roles[other]}.",
-                f"Declare `service_roles: {{{other}: state}}`, or remove the dependency.",
+                # What ends is no state: nobody would ever find it running.
+                "Remove the dependency: jobs run when the state services have been started."
+                if roles[other] == "job"
+                else f"Declare `service_roles: {{{other}: state}}`, or remove the dependency.",
             )
     for kind in ("secrets", "configs"):
         for used in body.get(kind) or []:
@@ -231,14 +234,18 @@ def _references(
 
 
 def _ports(name: str, body: Mapping[str, Any]) -> Iterator[Finding]:
+    others = [port for port in body.get("ports") or [] if port.get("protocol") not in (None, "", "tcp")]
     for port in body.get("ports") or []:
         target, published = port.get("target"), str(port.get("published") or "")
         shown = f"{published or '(any)'}:{target}/{port.get('protocol') or 'tcp'}"
-        if port.get("protocol") not in (None, "", "tcp"):
+        if port in others[1:]:
+            continue
+        if port in others:
+            more = f" (and {len(others) - 1} more)" if others[1:] else ""
             yield Finding(
                 "udp_port",
                 name,
-                f"{name} publishes {shown}: the edge passes on TCP and HTTP only.",
+                f"{name} publishes {shown}{more}: the edge passes on TCP and HTTP only.",
                 f"Declare `service_roles: {{{name}: worker}}`: it then keeps its ports, and is stopped and started at "
                 "each switch, with a gap.",
             )
@@ -321,7 +328,10 @@ def notes(model: Mapping[str, Any], name: str, body: Mapping[str, Any], role: st
         )
     if body.get("hostname"):
         yield Finding(
-            "hostname", name, f"{name} is called {body['hostname']}-<slot> inside, as newer engines resolve host names."
+            "hostname",
+            name,
+            f"{name} is called {host_name(str(body['hostname']), '<slot>')} inside, as newer engines resolve host "
+            "names.",
         )
     if body.get("pull_policy") not in (None, "", "missing", "if_not_present"):
         yield Finding("pull_policy", name, f"{name} has `pull_policy: {body['pull_policy']}`; slots run pinned images.")
@@ -352,6 +362,12 @@ def notes(model: Mapping[str, Any], name: str, body: Mapping[str, Any], role: st
     removed = [program for program in foreign(body) if program in HARMLESS]
     if removed:
         yield Finding("foreign_labels", name, f"{', '.join(removed)} will see a container of each slot of {name}.")
+
+
+def host_name(name: str, slot: str) -> str:
+    """What a container with a host name is called in a slot; its domain, if it has one, stays."""
+    host, dot, domain = name.partition(".")
+    return f"{host}-{slot}{dot}{domain}"
 
 
 def unknown_elements(model: Mapping[str, Any]) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ from ..run.files import Files
 from ..verify.http import Address
 from ..verify.mask import Mask
 from ..verify.watch import Sample
-from . import base, edge_tls, live_exec, observe, plain, scale, slots, stock
+from . import base, edge_tls, live_exec, observe, plain, plain_tcp, scale, slots, stock
 from .archive import unpack
 from .database import remember_schema
 from .docker import Docker
@@ -105,7 +105,18 @@ class ComposePlatform:
     def stage(self, slot: str, release: Release, progress: Progress) -> Evidence:
         beside = self.host.release(self.host.slot(other(slot)).get("release") or "")
         edge = self.edge.ensure(self._spec(release, beside))
-        return {**slots.stage(self.host, self.edge, slot, release, progress), "edge": edge}
+        said = slots.stage(self.host, self.edge, slot, release, progress)
+        self._check_http(slot, release)
+        return {**said, "edge": edge}
+
+    def _check_http(self, slot: str, release: Release) -> None:
+        """Refuse to send users' requests as HTTP to a port that speaks something else."""
+        understanding = Understanding.from_dict(release["understanding"])
+        for service, port in understanding.edge_ports:
+            ready = understanding.services[service].readiness
+            if port.mode == "http" and (ready.kind, ready.port) != ("http", port.target):  # which has been asked
+                host, number = self.address(slot, service, port.target)
+                plain_tcp.refuse_other(service, port.published, plain_tcp.speaks(host, number))
 
     def home(self, observed: Observation) -> dict[str, Any]:
         """Where an unadoption makes the plain containers of the live release from; {} when none is live."""
@@ -320,7 +331,8 @@ class ComposePlatform:
             for service, port in Understanding.from_dict(release["understanding"]).edge_ports:
                 entry = EdgePort(port.host_ip, port.published, service, port.target, port.mode)
                 found.setdefault((port.host_ip, port.published), entry)
-        return tuple(found.values())
+        # Whoever asks for no port in particular asks over HTTP.
+        return tuple(sorted(found.values(), key=lambda port: port.mode != "http"))
 
     def check_ports(self, understanding: Understanding) -> None:
         """Refuse when something that is not the edge has a port that the edge would take."""

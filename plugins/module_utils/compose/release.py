@@ -170,6 +170,7 @@ def _record(
     if running:
         asked = {**asked, "version": asked["version"] or running.version(model, understanding)}
         notes += running.compare(model, understanding, source)
+        notes += running.check_spoken(understanding)
     else:
         refuse_unadopted(observed, {name: member.role for name, member in understanding.services.items()})
         platform.check_ports(understanding)
@@ -281,6 +282,8 @@ def release_id(
         settings.get(name) for name in ("compose_files", "profiles", "roles", "shared", "exclusive", "mounts", "ready")
     ]
     parts += [settings["overlay"]] if settings.get("overlay") else []
+    later = ("edge_tcp_ports", "labels", "self_migrating")  # releases of before have names without them
+    parts += [(name, settings[name]) for name in later if settings.get(name)]
     digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:8]
     return f"{asked['version']}-{digest}"
 

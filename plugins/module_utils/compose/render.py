@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .keys import DROPPED
-from .limits import inside
+from .limits import host_name, inside
 from .model import (
     Member,
     Model,
@@ -80,7 +80,7 @@ def slot_model(
                 body[key] = f"service:{owner}-{slot}"
         names = [name, *(str(body[key]) for key in ("container_name", "hostname") if body.get(key))]
         if body.get("hostname"):
-            body["hostname"] = f"{body['hostname']}-{slot}"
+            body["hostname"] = host_name(str(body["hostname"]), slot)
         if member.role == "web":
             body.pop("ports", None)
         networks = _networks(body, names, own)

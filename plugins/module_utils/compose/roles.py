@@ -17,20 +17,25 @@ from .model import image_of, mounts_of, repository, services, words
 # The last part of an image's repository. Exact names only: `postgres-exporter` and `redis-commander` keep no data.
 STATE_IMAGES = {
     "PostgreSQL": "postgres postgresql postgresql-repmgr timescaledb timescaledb-ha pgvector pgvecto-rs postgis spilo "
-    "citus cockroach yugabyte",
-    "MySQL": "mysql mysql-server mariadb mariadb-galera percona percona-server",
-    "Redis": "redis redis-stack redis-stack-server valkey keydb dragonfly redis-sentinel redis-cluster",
+    "citus cockroach yugabyte paradedb age vchord-postgres",
+    "MySQL": "mysql mysql-server mariadb mariadb-galera percona percona-server percona-xtradb-cluster tidb vitess",
+    "another database": "cratedb crate db2 oracle-xe oracle-free firebird rqlite sqld libsql-server immudb",
+    "Redis": "redis redis-stack redis-stack-server valkey valkey-bundle valkey-cluster keydb dragonfly redict kvrocks "
+    "garnet redis-sentinel redis-cluster",
     "a cache": "memcached",
     "a pool of database connections": "pgbouncer pgcat pgpool odyssey proxysql maxscale",
-    "a document or graph store": "mongo mongodb mongodb-community-server couchdb couchbase arangodb neo4j surrealdb "
-    "rethinkdb dgraph janusgraph memgraph ferretdb",
+    "a document or graph store": "mongo mongodb mongodb-community-server mongodb-enterprise-server mongodb-atlas-local "
+    "percona-server-mongodb couchdb couchbase arangodb neo4j surrealdb rethinkdb dgraph janusgraph memgraph ferretdb "
+    "ravendb orientdb falkordb eventstore kurrentdb",
     "a vector or search store": "qdrant elasticsearch opensearch solr meilisearch typesense weaviate chroma milvus "
-    "manticore zincsearch",
-    "a column or time series store": "clickhouse clickhouse-server influxdb cassandra scylla questdb victoria-metrics "
-    "victoriametrics timescale",
-    "a message broker": "rabbitmq kafka cp-kafka redpanda zookeeper cp-zookeeper nats nats-streaming activemq-classic "
-    "activemq-artemis pulsar eclipse-mosquitto emqx vernemq beanstalkd nsqd",
-    "an object or configuration store": "minio seaweedfs garage etcd consul vault openldap",
+    "manticore zincsearch sonic vespa marqo quickwit",
+    "a column or time series store": "clickhouse clickhouse-server influxdb influxdb3-core cassandra scylla questdb "
+    "victoria-metrics victoria-logs victoriametrics timescale greptimedb tdengine",
+    "a message broker": "rabbitmq lavinmq kafka kafka-native cp-kafka cp-server redpanda zookeeper cp-zookeeper nats "
+    "nats-streaming activemq-classic activemq-artemis artemis pulsar eclipse-mosquitto emqx vernemq hivemq-ce "
+    "hivemq4 beanstalkd nsqd nsq faktory gearmand",
+    "an object or configuration store": "minio rustfs seaweedfs garage azurite localstack etcd consul vault openbao "
+    "openldap",
 }
 _STATE_BY_IMAGE = {name: kind for kind, names in STATE_IMAGES.items() for name in names.split()}
 _STATE_BY_REPOSITORY = {"mcr.microsoft.com/mssql/server": "SQL Server", "gvenzl/oracle-free": "Oracle"}
@@ -40,11 +45,17 @@ DATA_DIRECTORIES = {
     "/var/lib/postgresql": "PostgreSQL",
     "/var/lib/postgresql/data": "PostgreSQL",
     "/bitnami/postgresql": "PostgreSQL",
+    "/home/postgres/pgdata": "PostgreSQL",
     "/var/lib/mysql": "MySQL",
+    "/bitnami/mysql": "MySQL",
     "/bitnami/mariadb": "MariaDB",
     "/data/db": "MongoDB",
+    "/var/lib/mongodb": "MongoDB",
+    "/bitnami/mongodb": "MongoDB",
     "/var/lib/redis": "Redis",
+    "/var/lib/valkey": "Valkey",
     "/bitnami/redis/data": "Redis",
+    "/bitnami/valkey/data": "Valkey",
     "/var/lib/rabbitmq": "RabbitMQ",
     "/var/lib/neo4j": "Neo4j",
     "/qdrant/storage": "Qdrant",
@@ -52,7 +63,18 @@ DATA_DIRECTORIES = {
     "/usr/share/elasticsearch/data": "Elasticsearch",
     "/usr/share/opensearch/data": "OpenSearch",
     "/var/lib/influxdb": "InfluxDB",
+    "/var/lib/influxdb2": "InfluxDB",
     "/var/lib/cassandra": "Cassandra",
+    "/var/lib/scylla": "Scylla",
+    "/var/lib/kafka/data": "Kafka",
+    "/bitnami/kafka": "Kafka",
+    "/opt/couchdb/data": "CouchDB",
+    "/var/solr": "Solr",
+    "/meili_data": "Meilisearch",
+    "/var/lib/weaviate": "Weaviate",
+    "/var/lib/milvus": "Milvus",
+    "/var/lib/etcd": "etcd",
+    "/etcd-data": "etcd",
 }
 
 # At the end of a service's name, together with something that it writes to.
@@ -62,6 +84,14 @@ STATE_WORDS = words(
 )
 _SCHEMES = (
     "postgres(?:ql)?|mysql|mariadb|mongodb|rediss?|valkey|amqps?|nats|kafka|clickhouse|sqlserver|mssql|neo4j|bolt"
+)
+_STORE_PORTS = "1433|1521|3306|5432|6379|6432|7687|9042|11211|27017|5672|9092"
+# Variables that say where a store is: POSTGRES_HOST, WORDPRESS_DB_HOST, GITEA__database__HOST, PGHOST.
+_STORE_HOST = re.compile(
+    r"(?:^|_)(?:DB|DATABASE|SQL|PG|POSTGRES(?:QL|DB)?|MYSQL|MARIADB|MONGO(?:DB)?|REDIS|VALKEY|MEMCACHED?|RABBITMQ|AMQP|"
+    r"CLICKHOUSE|CASSANDRA|NEO4J|OPENSEARCH|ELASTICSEARCH|INFLUXDB)_*(?:CONNECTION_*)?"
+    r"(?:HOST|HOSTS|HOSTNAME|SERVER|SERVERS|ADDR|ADDRESS)$",
+    re.IGNORECASE,
 )
 SCHEDULER_WORDS = words("beat celerybeat scheduler cron crond supercronic ofelia rqscheduler clockwork clock redbeat")
 WORKER_WORDS = words(
@@ -152,13 +182,16 @@ def _words_of(name: str, service: Mapping[str, Any]) -> set[str]:
 
 def _by_itself(model: Mapping[str, Any], name: str) -> tuple[str, str] | None:
     body = services(model)[name]
-    kind = _state_kind(model, name, body) or _asked_as_store(services(model), name)
-    if kind:
-        return "state", kind
+    # First of all: what others wait for to end is no store, although its image may be one's, for its client.
     for other, dependent in services(model).items():
         condition = ((dependent.get("depends_on") or {}).get(name) or {}).get("condition")
         if condition == "service_completed_successfully":
             return "job", f"{other} waits for it to complete successfully."
+    if _only_asks(services(model), name):
+        return "job", "It keeps nothing, asks another service, is asked by none, and is not restarted when it ends."
+    kind = _state_kind(model, name, body) or _asked_as_store(services(model), name)
+    if kind:
+        return "state", kind
     if body.get("ports"):
         return "web", "It publishes a port."
     if _only_migrates(body):
@@ -171,8 +204,36 @@ def _by_itself(model: Mapping[str, Any], name: str) -> tuple[str, str] | None:
 
 def _only_migrates(body: Mapping[str, Any]) -> bool:
     last = _THEN.split(command_line(body).strip().rstrip("'\""))[-1]
+    return bool(MIGRATES.search(last)) and may_end(body)
+
+
+def may_end(body: Mapping[str, Any]) -> bool:
+    """True when nothing starts it again once it has ended well."""
     policy = ((body.get("deploy") or {}).get("restart_policy") or {}).get("condition") or body.get("restart") or "no"
-    return bool(MIGRATES.search(last)) and str(policy).partition(":")[0] in ("no", "none", "on-failure")
+    return str(policy).partition(":")[0] in ("no", "none", "on-failure")
+
+
+def _only_asks(bodies: Mapping[str, Mapping[str, Any]], name: str) -> bool:
+    """Whether a store's image is used for its client only: to make a bucket, a topic, a replica set."""
+    body = bodies[name]
+    if repository(str(body.get("image") or "")).rpartition("/")[2].lower() not in _STATE_BY_IMAGE:
+        return False
+    keeps = any(not mount.get("read_only") for mount in mounts_of(body))
+    serves = keeps or body.get("ports") or body.get("expose") or body.get("healthcheck") or not may_end(body)
+    if serves or not command_line(body) or not body.get("depends_on"):
+        return False
+    named = re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])")
+    return not any(
+        name in (other.get("depends_on") or {}) or any(named.search(text) for text in _said(other))
+        for one, other in bodies.items()
+        if one != name
+    )
+
+
+def _said(body: Mapping[str, Any]) -> list[str]:
+    """What a service is told: the values of its variables, and its command."""
+    values = [str(value) for value in (body.get("environment") or {}).values() if value is not None]
+    return [*values, command_line(body)]
 
 
 def _state_kind(model: Mapping[str, Any], name: str, body: Mapping[str, Any]) -> str:
@@ -193,13 +254,25 @@ def _state_kind(model: Mapping[str, Any], name: str, body: Mapping[str, Any]) ->
 
 def _asked_as_store(bodies: Mapping[str, Mapping[str, Any]], name: str) -> str:
     """By how others call it, one sentence; "" when nobody calls it a store."""
-    address = re.compile(rf"(?:^|[\s=,;\"'])({_SCHEMES})(?:\+\w+)?://(?:[^@/\s]*@)?{re.escape(name)}(?=[:/?,;\s\"']|$)")
+    known = re.escape(name)
+    address = re.compile(
+        rf"(?:^|[\s=,;:\"'])({_SCHEMES})(?:\+\w+)?://(?:[^@/\s]*@)?(?:[^@/\s]*,)?{known}(?=[:/?,;\s\"']|$)"
+    )
+    port = re.compile(rf"(?:^|[/@\s=,;\"']){known}:({_STORE_PORTS})(?!\d)")
+    alone = re.compile(rf"(?:^|.*,){known}(?::\d+)?(?:,|$)")
     for other, body in bodies.items():
-        values = [str(value) for value in (body.get("environment") or {}).values() if value is not None]
-        for text in [*values, command_line(body)] if other != name else ():
+        if other == name:
+            continue
+        for variable, value in (body.get("environment") or {}).items():
+            if _STORE_HOST.search(variable) and alone.match(str(value)):
+                return f"{other} asks it as a store ({variable})."
+        for text in _said(body):
             found = address.search(text)
             if found:
                 return f"{other} asks it as a store ({found.group(1)}://)."
+            found = port.search(text)
+            if found:
+                return f"{other} asks it as a store (port {found.group(1)})."
     return ""
 
 
@@ -233,8 +306,7 @@ def who_calls(
         rf"(?:^|[/@\s=,;\"'])(?:{re.escape(name)}):(\d{{2,5}})\b|https?://{re.escape(name)}(?=[/;\"'\s]|$)"
     )
     for other, body in bodies.items():
-        values = [str(value) for value in (body.get("environment") or {}).values() if value is not None]
-        for text in [*values, command_line(body), (texts or {}).get(other, "")] if other != name else ():
+        for text in [*_said(body), (texts or {}).get(other, "")] if other != name else ():
             found = address.search(text)
             if found:
                 return other, int(found.group(1) or 0)

@@ -120,8 +120,8 @@ def is_bad(record: dict[str, Any]) -> bool:
 
 
 def answers(counters: dict[str, int]) -> int:
-    """The requests that were answered; HAProxy's own total has those too that still wait."""
-    return sum(counters[name] for name in ANSWERS)
+    """The requests that were answered, as HAProxy's own total has those too that still wait; and TCP connections."""
+    return sum(counters[name] for name in (*ANSWERS, "connections"))
 
 
 def failures(counters: dict[str, int]) -> int:

@@ -30,7 +30,8 @@ from .model import (
     services,
     unescape,
 )
-from .roles import derive, looks_like_scheduler, migrates, who_calls
+from .plain_tcp import port_notes, without_http
+from .roles import NOTHING_SHOWN, derive, looks_like_scheduler, may_end, migrates, who_calls
 
 
 def understand(
@@ -69,10 +70,11 @@ def understand(
         refused += limits.refusals(model, name, body, role, settings, plain, source)
         notes += limits.notes(model, name, body, role)
         notes += _own_notes(member, body, settings)
-        notes += _port_notes(member, settings)
+        notes += port_notes(member, settings)
         if role == "web" and member.readiness.kind == "none":
             refused.append(_no_readiness(member, body))
     refused += _check_tls(members.values(), settings)
+    refused += without_http(members, settings)
     refused += limits.clashes(bodies)
     refused += limits.unknown_elements(model)
     if not bodies:
@@ -210,26 +212,6 @@ def _no_readiness(member: Member, body: Mapping[str, Any]) -> Finding:
     )
 
 
-def _port_notes(member: Member, settings: Mapping[str, Any]) -> Iterator[Finding]:
-    name = member.name
-    for port in member.ports if member.role == "web" else ():
-        if port.mode == "tcp" and port.published not in (settings.get("edge_tcp_ports") or ()):
-            yield Finding(
-                "plain_tcp",
-                name,
-                f"Port {port.published} of {name} leads to {port.target} ({PLAIN_TCP[port.target]}), and is passed on "
-                "as it is: while it is held, connections wait without a page.",
-            )
-    if member.role == "web" and member.readiness.kind == "tcp" and name not in (settings.get("ready") or {}):
-        yield Finding(
-            "tcp_readiness",
-            name,
-            f"{name} has no healthcheck, and is taken to be ready when its port {member.readiness.port} accepts "
-            "connections.",
-            f"To know better: `service_ready: {{{name}: {{path: /, port: {member.readiness.port}}}}}`.",
-        )
-
-
 def _own_notes(member: Member, body: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Finding]:
     name = member.name
     if name in (settings.get("shared") or ()) and member.role != "state":
@@ -250,6 +232,13 @@ def _own_notes(member: Member, body: Mapping[str, Any], settings: Mapping[str, A
             f"{name} writes to a volume and is taken for a worker of the release.",
             f"If it is a store that outlives releases: `service_roles: {{{name}: state}}`; if others send it requests: "
             "`web`.",
+        )
+    if (member.role, member.why) == NOTHING_SHOWN and may_end(body):
+        yield Finding(
+            "maybe_job",
+            name,
+            f"{name} is not restarted when it ends, and is taken for a worker, which has to go on running.",
+            f"If it ends when its work is done: `service_roles: {{{name}: job}}`.",
         )
     if member.self_migrating and name not in (settings.get("self_migrating") or ()):
         yield Finding(

@@ -12,7 +12,7 @@ from ..errors import StepFailed
 from ..verify.settings import parse_watch
 from .contract import PLAIN, other
 from .engine import Context
-from .switching import end_proof, mark, outage, start_proof, usable, watch_slot
+from .switching import counters, end_proof, mark, outage, start_proof, unprobed, usable, watch_slot
 from .verification import check_release
 
 JOB_PATIENCE = 60.0  # when a run goes back: users are served again, and whoever waits wants to know
@@ -134,6 +134,7 @@ def shift(context: Context, args: Args) -> Evidence:
     slot = args["slot"]
     start_proof(context)
     mark(context, slot)
+    before = counters(context)
     said = context.platform.shift(slot)
     proof = end_proof(context, slot)
     drained = context.platform.drain(other(slot), context.settings["drain_seconds"], context.progress)
@@ -145,7 +146,8 @@ def shift(context: Context, args: Args) -> Evidence:
             next_step="Look at the failed probes; declare what is acceptable in service_proof if it is.",
         )
     lost = outage(context, proof) if PLAIN in (proof.get("slots") or {}) else ""
-    say = f"{proof['say']}; drained in {drained['drained_s']:.1f} s, {drained['cut']} cut" if proof else "not probed"
+    say = f"{proof['say'] if proof else unprobed(context, slot, before)}; "
+    say += f"drained in {drained['drained_s']:.1f} s, {drained['cut']} cut"
     say = f"{lost}; {say}" if lost else say
     return {**said, "proof": proof, "drained": drained, "say": say}
 

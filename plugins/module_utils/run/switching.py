@@ -30,7 +30,7 @@ def start_proof(context: Context) -> None:
     entrances = [entrance for entrance in context.platform.entrances() if entrance["mode"] == "http"]
     if not entrances:
         return
-    context.counted = _counters(context)
+    context.counted = counters(context)
     slow_ms = parse_proof(context.settings.get("proof")).max_gap_ms + held_ms(context)
     context.prober = context.probing(entrances, context.platform.probe_token(), slow_ms)
     context.prober.start()
@@ -67,7 +67,7 @@ def end_proof(context: Context, slot: str) -> dict[str, Any]:
         pass  # the proof says it: there was no first response of the new slot
     proof = prober.stop()
     declared = context.settings.get("proof")
-    verdict = confirmed(proof, context.counted, _counters(context), declared, held_ms(context))
+    verdict = confirmed(proof, context.counted, counters(context), declared, held_ms(context))
     if PLAIN in verdict["slots"]:  # what it costs has been said before, and is not the release's fault
         verdict.update(breach=False, why="the hand-over of the ports was announced")
     context.evidence["proof" if context.forward else "proof_back"] = verdict
@@ -82,7 +82,7 @@ def outage(context: Context, proof: dict[str, Any]) -> str:
     return f"outage {context.evidence['outage_ms']} ms"
 
 
-def _counters(context: Context) -> dict[str, Any] | None:
+def counters(context: Context) -> dict[str, Any] | None:
     """What the edge has counted, or None when it cannot be asked: no reason to keep anybody from switching."""
     try:
         return context.platform.counters()
@@ -90,15 +90,24 @@ def _counters(context: Context) -> dict[str, Any] | None:
         return None
 
 
+def unprobed(context: Context, slot: str, before: dict[str, Any] | None) -> str:
+    """What to say of a switch that no probe of ours has seen: how users' own connections went, where that is known."""
+    now, why = counters(context), "not probed: no HTTP port is published"
+    if before is None or now is None or context.probing is None:
+        return why if context.probing else "not probed"
+    made, failed = (now[slot][name] - before[slot][name] for name in ("requests", "errors"))
+    return f"{why}; {failed:.0f} of {made:.0f} new connections failed"
+
+
 def usable(context: Context, slot: str) -> Progress:
     """Progress of a step between the switch and the watch that stops it when most requests to *slot* fail by now."""
     if not context.forward or context.turned:
         return context.progress
-    begin = _counters(context)
+    begin = counters(context)
 
     def progress(text: str) -> None:
         context.progress(text)
-        now = _counters(context)
+        now = counters(context)
         if begin is None or now is None:
             return
         requests, errors = (now[slot][name] - begin[slot][name] for name in ("requests", "errors"))
