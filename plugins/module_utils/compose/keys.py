@@ -107,5 +107,8 @@ PLAIN_TCP = {
 # These send requests to whoever has their labels.
 ROUTERS = ("traefik", "caddy", "nginx-proxy", "haproxy", "swag", "tsdproxy", "pangolin")
 
+# Images (the last part of their names) of what makes containers anew when their image has changed.
+REPLACERS = ("watchtower", "ouroboros")
+
 # These only watch or show: a second container changes nothing for users.
 HARMLESS = ("diun", "wud")

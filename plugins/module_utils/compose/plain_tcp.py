@@ -20,7 +20,7 @@ ASK_SECONDS = 2.0
 def port_notes(member: Member, settings: Mapping[str, Any]) -> Iterator[Finding]:
     """What is different at ports that are passed on as plain TCP, and where a connection has to do as readiness."""
     name = member.name
-    ports = [port for port in member.ports if port.mode == "tcp"] if member.role == "web" else []
+    ports = [port for port in member.ports if (port.mode, port.protocol, member.role) == ("tcp", "tcp", "web")]
     if ports:
         kinds = [f"Port {ports[0].published} of {name} leads to {_kind(ports[0].target)}"]
         kinds += [f"port {port.published} to {_kind(port.target)}" for port in ports[1:]]

@@ -105,6 +105,7 @@ MIGRATES = re.compile(
     r"\bdb[\s:](?:migrate|upgrade|prepare)\b|\bmigrations?[\s:](?:run|up|apply|migrate)\b|"
     r"(?:^|[\s/])migrate(?:\.sh|\.py)?(?:\s+(?:-\S+|up|head|latest|all))*\s*(?:$|[&;|'\"])",
 )
+JOB_WORDS = words("init setup seed createbuckets createbucket migrate migration migrations")
 # Not evidence but the lack of it: what this is said of may turn out to be something else.
 NOTHING_SHOWN = ("worker", "It publishes no port, and nothing shows that other services send requests to it.")
 _WORD = re.compile(r"[A-Za-z0-9_]+")
@@ -141,12 +142,23 @@ def _needed(
     bodies: Mapping[str, Mapping[str, Any]], found: Mapping[str, tuple[str, str]]
 ) -> dict[str, tuple[str, str]]:
     webs = [name for name, role in sorted(found.items()) if role[0] == "web"]
-    return {
+    inside = {
+        name: ("web", f"It is in the network of {owner_of(body)}, which gets requests.")
+        for name, body in bodies.items()
+        if owner_of(body) in webs and found[name] == NOTHING_SHOWN
+    }
+    return inside or {
         needed: ("web", f"It publishes no port, but {name}, which gets requests, depends on it.")
         for name in reversed(webs)
         for needed in bodies[name].get("depends_on") or {}
         if found.get(needed) == NOTHING_SHOWN
     }
+
+
+def owner_of(body: Mapping[str, Any]) -> str:
+    """The service whose network a service is in, as a VPN's; "" with networks of its own."""
+    kind, _colon, owner = str(body.get("network_mode") or "").partition(":")
+    return owner if kind == "service" else ""
 
 
 def migrates(service: Mapping[str, Any]) -> bool:
@@ -196,6 +208,11 @@ def _by_itself(model: Mapping[str, Any], name: str) -> tuple[str, str] | None:
         return "web", "It publishes a port."
     if _only_migrates(body):
         return "job", "Its command migrates a database and does nothing after that, and it is not restarted."
+    # One that waits for what serves could not run before it.
+    needs = {other: services(model).get(other, {}) for other in body.get("depends_on") or {}}
+    called = set(re.split(r"[^a-z]+", name.lower())) & JOB_WORDS
+    if called and may_end(body) and all(body and _state_kind(model, other, body) for other, body in needs.items()):
+        return "job", f"It is called {name}, and is not restarted when it ends."
     word = looks_like_scheduler(name, body)
     if word:
         return "scheduler", f'Its name or command says "{word}", and two schedulers would do everything twice.'

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from . import limits
-from .keys import FOREIGN, PLAIN_TCP
+from .keys import FOREIGN, PLAIN_TCP, REPLACERS
 from .model import (
     ROLES,
     SLOT_ROLES,
@@ -26,12 +26,13 @@ from .model import (
     mounts_of,
     networks_of,
     real_name,
+    repository,
     seconds,
     services,
     unescape,
 )
 from .plain_tcp import port_notes, without_http
-from .roles import NOTHING_SHOWN, derive, looks_like_scheduler, may_end, migrates, who_calls
+from .roles import NOTHING_SHOWN, derive, looks_like_scheduler, may_end, migrates, owner_of, who_calls
 
 
 def understand(
@@ -187,6 +188,8 @@ def _readiness(
     off = check.get("disable") or words[:1] == ("NONE",) or words == ("CMD-SHELL", "NONE")
     kind, used = ("healthcheck", words) if words else ("image", image_test)
     if off or not used or used[0] == "NONE":
+        if owner_of(body):  # and has no address of its own; what it answers is asked of the owner of the network
+            return Readiness("running")
         if role == "web" and inner and not body.get("ports"):
             return Readiness("tcp", timeout=5.0, port=inner)
         return Readiness("running" if role != "web" else "none")
@@ -225,13 +228,22 @@ def _own_notes(member: Member, body: Mapping[str, Any], settings: Mapping[str, A
             f"{{{name}: {{PATH: shared}}}}`.",
         )
     writes = any(mount.get("type") == "volume" and not mount.get("read_only") for mount in mounts_of(body))
-    if member.role == "worker" and writes and name not in (settings.get("roles") or {}):
+    hidden = member.role == "worker" or (member.role == "web" and not member.ports)
+    if hidden and writes and name not in (settings.get("roles") or {}):
         yield Finding(
             "maybe_state",
             name,
-            f"{name} writes to a volume and is taken for a worker of the release.",
-            f"If it is a store that outlives releases: `service_roles: {{{name}: state}}`; if others send it requests: "
-            "`web`.",
+            f"{name} writes to a volume and is taken for a {member.role}"
+            + (" of the release." if member.role == "worker" else " service of the release."),
+            f"If it is a store that outlives releases: `service_roles: {{{name}: state}}`"
+            + ("; if others send it requests: `web`." if member.role == "worker" else "."),
+        )
+    if repository(member.image).rpartition("/")[2] in REPLACERS:
+        yield Finding(
+            "replaces",
+            name,
+            f"{name} replaces containers by itself, and would do so with those of slots, whose images are pinned.",
+            "Have it leave containers alone that do not ask for it (WATCHTOWER_LABEL_ENABLE=true), or remove it.",
         )
     if (member.role, member.why) == NOTHING_SHOWN and may_end(body):
         yield Finding(
