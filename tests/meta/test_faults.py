@@ -10,7 +10,7 @@ import re
 
 from ansible_collections.steady.runbooks.tests.meta import tree
 
-OURS = ("test_kill.py", "test_faults.py", "test_faults_around.py")
+OURS = ("test_kill.py", "test_engine_kill.py", "test_faults.py", "test_faults_around.py")
 # Of the way in which the other tests drive runs, not of a fault.
 BESIDE = {"test_kill.py::test_a_playbook_ends_a_dead_run_and_plans_what_we_plan"}
 

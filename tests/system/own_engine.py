@@ -42,6 +42,7 @@ class OwnEngine:
         self._outside = os.open("/proc/self/ns/net", os.O_RDONLY)
         self._registry: socket.socket | None = None
         self._holder: subprocess.Popen[bytes] | None = None
+        self._containers: subprocess.Popen[bytes] | None = None
         self._engine: subprocess.Popen[bytes] | None = None
         self._relay = threading.Thread(target=self._bring_registry, daemon=True)
         self._bound = threading.Event()
@@ -52,7 +53,8 @@ class OwnEngine:
         return {"DOCKER_HOST": f"unix://{self.socket}"}
 
     def __enter__(self) -> OwnEngine:
-        (self.folder / "daemon.json").write_text(json.dumps({"live-restore": True}))
+        folder = self.folder
+        (folder / "daemon.json").write_text(json.dumps({"live-restore": True}))
         self._relay.start()  # before this thread goes in: what it starts later is inside
         # Whoever holds the two namespaces outlives each engine in them.
         words = ["unshare", "--mount", "--net", "sh", "-c", "ip link set lo up && echo up && exec sleep 3600"]
@@ -62,16 +64,22 @@ class OwnEngine:
         _enter(f"/proc/{self._holder.pid}/ns/net")
         self._registry = socket.create_server(("127.0.0.1", 5000))
         self._bound.set()
+        # As a service of its own, as distributions run it: it does not die with the engine.
+        words = ["containerd", f"--address={folder / 'containerd.sock'}"]
+        words += [f"--{name}={folder / 'containerd' / name}" for name in ("root", "state")]
+        self._containers = self._inside(*words)
+        wait_until((folder / "containerd.sock").exists, "containerd listens", 30)
         self.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
-        assert self._holder and self._engine and self._registry
+        assert self._holder and self._containers and self._engine and self._registry
         containers = subprocess.run(["docker", "ps", "-aq"], capture_output=True, text=True, check=False).stdout.split()
         if containers:
             subprocess.run(["docker", "rm", "--force", "--volumes", *containers], capture_output=True, check=False)
-        self._engine.terminate()
-        self._engine.wait(30)
+        self.kill()  # it would wait for what is gone
+        self._containers.terminate()
+        self._containers.wait(30)
         del os.environ["DOCKER_HOST"]
         self._registry.close()
         with contextlib.suppress(OSError):
@@ -83,14 +91,20 @@ class OwnEngine:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
+        folder = self.folder
+        (folder / "docker.pid").unlink(missing_ok=True)
+        words = ["dockerd", f"--host=unix://{self.socket}", f"--containerd={folder / 'containerd.sock'}"]
+        words += [f"--{name}-root={folder / name}" for name in ("data", "exec")]
+        words += [f"--config-file={folder / 'daemon.json'}", f"--pidfile={folder / 'docker.pid'}"]
+        self._engine = self._inside(*words, f"--bip={BRIDGE}/24")
+        wait_until(self.answers, f"the engine answers: {folder / 'log'}", 30)
+
+    def _inside(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start something with the mounts of its own; its network is ours by now."""
         assert self._holder
-        (self.folder / "docker.pid").unlink(missing_ok=True)
-        words = ["nsenter", f"--mount=/proc/{self._holder.pid}/ns/mnt", "dockerd", f"--host=unix://{self.socket}"]
-        words += [f"--{name}-root={self.folder / name}" for name in ("data", "exec")]
-        words += [f"--config-file={self.folder / 'daemon.json'}", f"--pidfile={self.folder / 'docker.pid'}"]
         with open(self.folder / "log", "ab") as log:
-            self._engine = subprocess.Popen([*words, f"--bip={BRIDGE}/24"], stdout=log, stderr=log)
-        wait_until(self.answers, f"the engine answers: {self.folder / 'log'}", 30)
+            words = ("nsenter", f"--mount=/proc/{self._holder.pid}/ns/mnt", *words)
+            return subprocess.Popen(words, stdout=log, stderr=log)
 
     def answers(self) -> bool:
         return subprocess.run(["docker", "version"], capture_output=True, check=False).returncode == 0

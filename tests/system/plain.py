@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -59,11 +60,12 @@ class Plain(Hello):
 
     def compose(self, *words: str) -> subprocess.CompletedProcess[str]:
         """What the user types in his directory."""
+        engine = {"DOCKER_HOST": os.environ["DOCKER_HOST"]} if "DOCKER_HOST" in os.environ else {}
         profiles = [word for profile in self.profiles for word in ("--profile", profile)]
         return subprocess.run(
             ["docker", "compose", *profiles, *words],
             cwd=self.source,
-            env={"PATH": runner.PATH, "HOME": str(Path.home()), "LC_ALL": "C.UTF-8"},
+            env={"PATH": runner.PATH, "HOME": str(Path.home()), "LC_ALL": "C.UTF-8", **engine},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

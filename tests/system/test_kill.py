@@ -14,10 +14,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable
 
@@ -189,42 +187,6 @@ def test_the_power_is_cut(serving: Acting, step: str) -> None:
     wait_until(lambda: bool(serving.hello.version()), "users are served again", 30)
     assert end(serving, act) == []
     assert not_whole(serving) == []
-
-
-@pytest.mark.alone
-@pytest.mark.skipif(not PROVE, reason="in make prove: it stops the engine of this machine")
-@pytest.mark.parametrize("step", STEPS)
-def test_the_engine_is_killed_during_a_run(serving: Acting, step: str) -> None:
-    """Containers go on (live-restore); the run ends by itself, or is recovered, once the engine is there again."""
-    scenario = Scenario(serving, "apply_update", "alone")
-    scenario.prepare()
-    with Traffic(f"http://127.0.0.1:{serving.hello.port}", rate=20, seconds=600, requests=["1 GET /"]) as users:
-        act = serving.start(scenario.plan())
-        act.reach_step(step)
-        with engine_killed():
-            act.wait()
-        assert settled(serving, act) == []
-        seen = users.seen()
-    assert seen.failed == 0, seen
-
-
-@contextmanager
-def engine_killed() -> Iterator[None]:
-    """kill -9 of dockerd, by its process; the same command starts it again, if nobody else does."""
-    pid = int(Path("/var/run/docker.pid").read_text())
-    command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
-    os.kill(pid, 9)
-    try:
-        yield
-    finally:
-        if lab.docker("version", accept=(0, 1)) == "" or not engine_answers():
-            Path("/var/run/docker.pid").unlink(missing_ok=True)
-            subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_until(engine_answers, "the engine answers", 60)
-
-
-def engine_answers() -> bool:
-    return subprocess.run(["docker", "version"], capture_output=True, check=False).returncode == 0
 
 
 # -- the controller ---------------------------------------------------------------------------------------------------
