@@ -50,10 +50,9 @@ def test_lines_beside_http(served: Callable[..., Served], tell: Callable[[str], 
     plain = served("tcp-both", service_ready={"web": {"path": "/", "port": 8000}})
     plain.up()
     before = plain.host()
-    refused = plain.play("adopt")
-    assert refused.returncode != 0
-    assert f"port {plain.lines} of web does not speak HTTP" in refused.stdout
-    assert f"service_edge_tcp_ports: [{plain.lines}]" in refused.stdout
+    refused = Acting(plain).refused("adopt", "1.0.0")
+    assert refused.detail == f"port {plain.lines} of web does not speak HTTP"
+    assert f"service_edge_tcp_ports: [{plain.lines}]" in refused.next_step
     assert not differences(before, plain.host()) and not plain.state.exists()
 
     plain.set(service_edge_tcp_ports=[plain.lines])
@@ -76,7 +75,7 @@ def test_lines_beside_http(served: Callable[..., Served], tell: Callable[[str], 
 
     switched("1.0.0", "1.1.0", "apply_update", "-e", "version=1.1.0")
     switched("1.1.0", "1.0.0", "rollback")
-    plain.done("retire")
+    Acting(plain).done("retire")
     switched("1.0.0", "1.1.0", "rollback", "-e", "release=1.1.0")
 
     with Lines(plain.lines) as clients:
