@@ -45,7 +45,6 @@ DATA_DIRECTORIES = {
     "/var/lib/postgresql": "PostgreSQL",
     "/var/lib/postgresql/data": "PostgreSQL",
     "/bitnami/postgresql": "PostgreSQL",
-    "/home/postgres/pgdata": "PostgreSQL",
     "/var/lib/mysql": "MySQL",
     "/bitnami/mysql": "MySQL",
     "/bitnami/mariadb": "MariaDB",
