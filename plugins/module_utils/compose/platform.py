@@ -115,8 +115,8 @@ class ComposePlatform:
         for service, port in understanding.edge_ports:
             ready = understanding.services[service].readiness
             if port.mode == "http" and (ready.kind, ready.port) != ("http", port.target):  # which has been asked
-                host, number = self.address(slot, service, port.target)
-                plain_tcp.refuse_other(service, port.published, plain_tcp.speaks(host, number))
+                where = self.address(slot, service, port.target)
+                plain_tcp.refuse_other(service, port.published, plain_tcp.speaks(where.host, where.port))
 
     def home(self, observed: Observation) -> dict[str, Any]:
         """Where an unadoption makes the plain containers of the live release from; {} when none is live."""
