@@ -2,12 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The shop as the runbooks deploy it on this machine, from nothing, for all tests of a session."""
+"""The shop as the runbooks deploy it on this machine, from nothing, for all tests of a file."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -126,12 +128,8 @@ class Service:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files go side by side, each in one process; those that have the shop to themselves in the same, and first, for
-    they take longest."""
-    items.sort(key=lambda item: not item.get_closest_marker("xdist_group"))
-    for item in items:
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    """The story comes first: it takes long, and the guides wait for the shop."""
+    items.sort(key=lambda item: item.path.stem != "test_story")
 
 
 @pytest.fixture
@@ -148,8 +146,16 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
                     terminalreporter.write_line(text)
 
 
-@pytest.fixture(scope="session")
-def shop() -> Iterator[Service]:
+@pytest.fixture(scope="module")
+def alone_with_the_shop() -> Iterator[None]:
+    """The shop has its ports and its name once: files that run side by side have it one after the other."""
+    with Path(tempfile.gettempdir(), "steady-shop.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="module")
+def shop(alone_with_the_shop: None) -> Iterator[Service]:
     """The shop on this machine, not deployed yet; taken away in the end."""
     examples.remove("shop")
     examples.provide_images(*RELEASES)

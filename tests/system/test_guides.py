@@ -26,7 +26,7 @@ from ansible_collections.steady.runbooks.tests.system.conftest import Service
 from ansible_collections.steady.runbooks.tests.system.hello import Started, wait_until
 from ansible_collections.steady.runbooks.tests.system.runner import ENVIRONMENT, ROOT
 
-pytestmark = pytest.mark.xdist_group("shop")
+pytestmark = pytest.mark.usefixtures("alone_with_the_shop")
 
 GUIDES = ROOT / "docs" / "docsite" / "rst"
 NO_GUIDES = ("compose", "faults")  # tables that are held to their tests by others

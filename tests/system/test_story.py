@@ -21,8 +21,6 @@ from ansible_collections.steady.runbooks.tests.system import shop as examples
 from ansible_collections.steady.runbooks.tests.system.conftest import Service
 from ansible_collections.steady.runbooks.tests.system.runner import Playing
 
-pytestmark = pytest.mark.xdist_group("shop")
-
 SECRETS = ("example-session-key-not-a-secret", "example-password")
 # What each bad release is undone for, and whether it is found before anybody is sent to it.
 BAD = {
