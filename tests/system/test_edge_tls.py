@@ -29,8 +29,6 @@ from ansible_collections.steady.runbooks.tests.system.runner import read_ledger
 from ansible_collections.steady.runbooks.tests.system.scenario import end
 from ansible_collections.steady.runbooks.tests.system.traffic import Seen, Traffic
 
-pytestmark = pytest.mark.alone
-
 COMPOSE = """\
 services:
   web:
