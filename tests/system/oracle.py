@@ -41,6 +41,12 @@ def not_whole(acting: Acting) -> list[str]:
     return found + _second_recovery(acting)
 
 
+def unreported(acting: Acting) -> list[str]:
+    """The same when a run was killed after its end: its record is complete, and it only wrote a report for people.
+    What is left of that goes with the next run."""
+    return [one for one in not_whole(acting) if not re.match("runs/.*/.new-", one)]
+
+
 def answers(acting: Acting) -> Counter[str]:
     """How often which version answered at the published port; what is no answer counts as its error."""
     seen: Counter[str] = Counter()

@@ -20,7 +20,7 @@ from ansible_collections.steady.runbooks.tests.lab import lab
 from ansible_collections.steady.runbooks.tests.system import shop
 from ansible_collections.steady.runbooks.tests.system.acting import Acting
 from ansible_collections.steady.runbooks.tests.system.hello import docker, free_port
-from ansible_collections.steady.runbooks.tests.system.oracle import not_whole
+from ansible_collections.steady.runbooks.tests.system.oracle import not_whole, unreported
 from ansible_collections.steady.runbooks.tests.system.plain import Alone, Plain, differences
 from ansible_collections.steady.runbooks.tests.system.scenario import end
 from ansible_collections.steady.runbooks.tests.system.test_adopt import SHAPES
@@ -70,12 +70,13 @@ def test_the_act_is_killed(plain: Plain, runbook: str, tell: Callable[[str], Non
                 act.reach(lambda number=number, act=act: len(act.titles()) >= number)
                 time.sleep(moment)
                 act.kill()
-                if not act.ended():
+                late = act.ended()
+                if not late:
                     wrong += [f"{case}: {one}" for one in end(acting, act, way)]
                 live = acting.platform.describe()["live"]
                 ways.append("slot" if live else "plain")
                 if live:
-                    wrong += [f"{case}: {one}" for one in not_whole(acting)]
+                    wrong += [f"{case}: {one}" for one in (unreported(acting) if late else not_whole(acting))]
                 else:
                     wrong += [f"{case}: {one}" for one in differences(before, plain.host())]
                 if (

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +25,7 @@ from ansible_collections.steady.runbooks.tests.lab import lab
 from ansible_collections.steady.runbooks.tests.system import services, shop
 from ansible_collections.steady.runbooks.tests.system.acting import Act, Acting
 from ansible_collections.steady.runbooks.tests.system.hello import docker, wait_until
-from ansible_collections.steady.runbooks.tests.system.oracle import Watcher, not_whole
+from ansible_collections.steady.runbooks.tests.system.oracle import Watcher, not_whole, unreported
 from ansible_collections.steady.runbooks.tests.system.scenario import Scenario, Tally, end
 from ansible_collections.steady.runbooks.tests.system.traffic import Traffic
 
@@ -46,8 +45,7 @@ def kill_at(scenario: Scenario, number: int, moment: float, tally: Tally, way: s
     tally.kills += 1
     if act.ended():
         tally.late += 1
-        # Its record is complete, and it only wrote a report for people: what is left of that goes with the next run.
-        wrong = [one for one in not_whole(scenario.acting) if not re.match("runs/.*/.new-", one)]
+        wrong = unreported(scenario.acting)
     else:
         wrong = end(scenario.acting, act, way) + not_whole(scenario.acting)
     tally.converged += not wrong

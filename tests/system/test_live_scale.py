@@ -64,6 +64,9 @@ def test_more_than_the_edge_had_room_for(service: Acting) -> None:
     with unnoticed(service):
         service.done("scale", service="web", replicas="10")
         assert len(running(service)) == 10 and servers(service) == 10
+        service.done("scale", service="web", replicas="3")
+        assert len(running(service)) == servers(service) == 3
+        service.done("scale", service="web", replicas="20")
         service.done("scale", service="web", unset=True)
     assert len(running(service)) == 1 and service.status()["observed"]["scale"] == {}
 

@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import socket
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -85,6 +86,13 @@ class Engine:
             )
         seen = [self.json("GET", f"/containers/{one['Id']}/json") for one in listed]
         return sorted((one for status, one in seen if status == 200), key=lambda one: str(one["Name"]))
+
+    def last_exit(self, container: str) -> int | None:
+        """The exit code that a container last ended with, while the engine still tells of it."""
+        wanted = quote(json.dumps({"container": [container], "event": ["die"]}))
+        with self.stream("GET", f"/events?since=1&until={time.time():.9f}&filters={wanted}") as answer:
+            ends = [json.loads(line) for line in answer.read().splitlines()] if answer.status == 200 else []
+        return int(ends[-1]["Actor"]["Attributes"]["exitCode"]) if ends else None
 
 
 class _Local(http.client.HTTPConnection):

@@ -241,8 +241,11 @@ class ComposePlatform:
         changed = scale.remember(self.host, service, wanted)
         release = self._live_release()
         beside = self.host.release(self.host.slot(other(self.edge.serving().live)).get("release") or "")
-        self.edge.ensure(self._spec(release, beside))  # with room for as many servers
+        spec = self._spec(release, beside)
+        # Without room for all that run, the edge might not know the ones that are to stay.
+        self.edge.ensure(replace(spec, replicas=max([spec.replicas, *scale.running(self.host).values()])))
         applied = scale.apply(self.host, self.edge, service, wanted, slots.start, progress)
+        self.edge.ensure(spec)
         return {**applied, "changed": changed or applied["changed"]}
 
     def counters(self) -> dict[str, dict[str, float]]:

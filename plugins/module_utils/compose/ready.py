@@ -38,7 +38,7 @@ def look(docker: Docker, container: Mapping[str, Any], readiness: Readiness, net
     Raise :class:`StepFailed` with the last lines of its log when it has crashed, ended, restarts or is unhealthy.
     """
     name = name_of(container)
-    broken = failure(container)
+    broken = failure(container, _last_exit(docker, container))
     if broken:
         raise StepFailed(
             f"{name} {broken[1]}",
@@ -62,10 +62,11 @@ def look(docker: Docker, container: Mapping[str, Any], readiness: Readiness, net
     return Look(False, f"{name} has no check that could tell (its health is {health})")
 
 
-def failure(container: Mapping[str, Any]) -> tuple[str, str] | None:
-    """(code, what happened) when a container will not become ready by waiting. Pure."""
+def failure(container: Mapping[str, Any], code: int | None) -> tuple[str, str] | None:
+    """(code, what happened) when a container, which last ended with this exit code, will not become ready by waiting.
+    Pure."""
     state = container["State"]
-    status, code = state["Status"], state.get("ExitCode")
+    status = state["Status"]
     memory = " after it ran out of memory" if state.get("OOMKilled") else ""
     why = f": {state['Error']}" if state.get("Error") else ""
     if status in ("exited", "dead"):
@@ -73,7 +74,8 @@ def failure(container: Mapping[str, Any]) -> tuple[str, str] | None:
         return ("exited" if code == 0 else "crashed"), ended + memory + why
     if status == "restarting" or int(container.get("RestartCount") or 0) > 0:
         times = container.get("RestartCount") or 0
-        return "crashed", f"keeps crashing (exit code {code}, restarted {times} times){memory}"
+        told = "" if code is None else f"exit code {code}, "
+        return "crashed", f"keeps crashing ({told}restarted {times} times){memory}"
     if status in ("paused", "removing"):
         return "stopped", f"is {status}"
     if status == "created" and state.get("Error"):
@@ -83,6 +85,14 @@ def failure(container: Mapping[str, Any]) -> tuple[str, str] | None:
         said = [str(entry.get("Output") or "").strip() for entry in health.get("Log") or []]
         return "unhealthy", "is unhealthy" + (f": {said[-1][-300:]}" if said and said[-1] else "")
     return None
+
+
+def _last_exit(docker: Docker, container: Mapping[str, Any]) -> int | None:
+    """One that was started again has the exit code of a container that runs, which is none."""
+    state = container["State"]
+    if state["Status"] == "running" and int(container.get("RestartCount") or 0) > 0:
+        return docker.engine.last_exit(str(container["Id"]))
+    return state.get("ExitCode")
 
 
 def last_words(docker: Docker, container: str, lines: int = LOG_LINES) -> list[str]:

@@ -10,6 +10,7 @@ A slot's own file is never changed for it: Compose is told the number, and conta
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,6 +36,14 @@ def wanted(host: Host, release: Mapping[str, Any]) -> dict[str, int]:
     asked = scales(host)
     own = release.get("replicas") or {}
     return {name: int(asked.get(name, {}).get("replicas") or count) for name, count in own.items()}
+
+
+def running(host: Host) -> dict[str, int]:
+    """How many containers each service runs, in the slot that has more of them."""
+    found: Counter[str] = Counter()
+    for slot in SLOTS:
+        found |= Counter(service_of(one) for one in host.slot_containers(slot) if is_running(one))
+    return dict(found)
 
 
 def remember(host: Host, service: str, scale: Scale) -> bool:

@@ -15,6 +15,7 @@ import subprocess
 import pytest
 
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.docker import Docker
+from ansible_collections.steady.runbooks.plugins.module_utils.compose.engine_api import Engine
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.render import Paths
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.understand import understand
 
@@ -57,7 +58,7 @@ class Answer(io.BytesIO):
     status = 0
 
 
-class ScriptedEngine:
+class ScriptedEngine(Engine):
     """The engine's own interface with answers from the same script: the words are method and path."""
 
     def __init__(self, docker):
@@ -69,11 +70,6 @@ class ScriptedEngine:
         answer = Answer(said.stdout.encode())
         answer.status = said.returncode
         yield answer
-
-    def json(self, method, path, headers=None, timeout=60):
-        with self.stream(method, path, headers, timeout) as answer:
-            content = answer.read()
-            return answer.status, json.loads(content) if content else None
 
 
 @pytest.fixture

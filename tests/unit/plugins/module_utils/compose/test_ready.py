@@ -32,6 +32,8 @@ def container(status="running", *, health=None, test=None, address="127.0.0.1", 
     }
 
 
+DIED = (["GET", "/events"], 200, "".join(f'{{"Actor": {{"Attributes": {{"exitCode": "{n}"}}}}}}\n' for n in (2, 3)), "")
+FORGOTTEN = (["GET", "/events"], 200, "", "")
 LOGS = (["logs"], 0, "one\n", "Traceback\n\x1b[31mValueError: no\x1b[0m\n")
 
 
@@ -43,7 +45,7 @@ LOGS = (["logs"], 0, "one\n", "Traceback\n\x1b[31mValueError: no\x1b[0m\n")
         (container("exited"), "exited", "ended by itself with exit code 0"),
         (container("dead", ExitCode=1), "crashed", "crashed"),
         (container("restarting", ExitCode=1), "crashed", "keeps crashing (exit code 1"),
-        (container(restarts=2), "crashed", "restarted 2 times"),
+        (container(restarts=2), "crashed", "keeps crashing (exit code 3, restarted 2 times"),
         (container("paused"), "stopped", "is paused"),
         (container("created", Error="port is taken"), "not_started", "port is taken"),
         (
@@ -55,16 +57,21 @@ LOGS = (["logs"], 0, "one\n", "Traceback\n\x1b[31mValueError: no\x1b[0m\n")
 )
 def test_what_will_not_get_better_is_told_at_once_with_its_last_words(scripted, seen, code, sentence):
     with pytest.raises(StepFailed) as caught:
-        look(scripted(LOGS), seen, CHECK)
+        look(scripted(LOGS, DIED), seen, CHECK)
     assert caught.value.code == code
     assert caught.value.detail.startswith("p-web-blue-1 ")
     assert sentence in caught.value.detail
     assert caught.value.last_seen == ["one", "Traceback", "ValueError: no"]
 
 
+def test_an_exit_code_that_nobody_knows_any_more_is_not_told(scripted):
+    with pytest.raises(StepFailed, match=r"keeps crashing \(restarted 2 times\)"):
+        look(scripted(LOGS, FORGOTTEN), container(restarts=2), CHECK)
+
+
 @pytest.mark.parametrize("status", ["created", "running"])
 def test_what_may_get_better_is_waited_for(status):
-    assert failure(container(status, health={"Status": "starting"})) is None
+    assert failure(container(status, health={"Status": "starting"}), None) is None
 
 
 def test_dockers_own_verdict_is_enough(scripted):
