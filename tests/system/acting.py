@@ -130,7 +130,12 @@ class Acting:
     def run(self, runbook: str, version: str = "", **options: Any) -> dict[str, Any]:
         """Plan and act to the end; {} when there was nothing to do."""
         planned = self.plan(runbook, version, **options)
-        return self.start(planned).wait() if planned["plan"]["steps"] else {}
+        if not planned["plan"]["steps"]:
+            return {}
+        act = self.start(planned)
+        result = act.wait()
+        wait_until(lambda: not act.alive() or (act.directory / "report.html").exists(), "its report is written", 60)
+        return result
 
     def done(self, runbook: str, version: str = "", **options: Any) -> dict[str, Any]:
         """A run that has to succeed."""
