@@ -18,6 +18,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from datetime import datetime
@@ -27,13 +28,14 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / ".ansible" / "collections"))
 
-from ansible_collections.steady.runbooks.tests.system import shop
+from ansible_collections.steady.runbooks.tests.system import services, shop
+from ansible_collections.steady.runbooks.tests.system.hello import Hello
 from ansible_collections.steady.runbooks.tests.system.runner import ENVIRONMENT, MODULE_SENT
 from ansible_collections.steady.runbooks.tests.system.traffic import Traffic
 
 RATE = 100
 REQUESTS = ["80 GET /version", '20 POST /orders {"item": "book", "quantity": 1}']
-PLAIN = "shop-plain"
+PLAIN, SMALL = "shop-plain", "shop-small"
 PORTS = """
 services:
   backend: {ports: !override ["127.0.0.1:18000:8000"]}
@@ -48,11 +50,12 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
     given = parser.parse_args()
     shop.provide_images(OLD, NEW)
+    shop.provide_hello()
     given.out.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     with open(given.out / "raw.jsonl", "w", encoding="utf-8") as raw:
         for number in range(given.rounds):
-            for measure in (plain_compose, runbooks):
+            for measure in (plain_compose, runbooks, one_container):
                 try:
                     found = measure()
                 finally:
@@ -174,9 +177,35 @@ def playbook(name: str, *words: str) -> tuple[float, str]:
     return enter, said.stdout
 
 
-def last_run() -> dict[str, Any]:
+def one_container() -> list[dict[str, Any]]:
+    """The update of a service that is one container: no migration, no database, nothing that waits for another."""
+    with tempfile.TemporaryDirectory() as directory:
+        hello = Hello(Path(directory), SMALL, service_watch={"seconds": 0})
+        hello.remove()
+        try:
+            hello.done("apply_update", "-e", f"version={OLD}")
+            url = f"http://127.0.0.1:{hello.port}"
+            with Traffic(url, rate=RATE, seconds=300, requests=["1 GET /"]) as traffic:
+                enter = time.time()
+                hello.done("apply_update", "-e", f"version={NEW}")
+                time.sleep(0.5)
+                seen, run = traffic.seen(enter), last_run(SMALL)
+        finally:
+            hello.remove()
+        small = ("docker", "run", "--detach", "--rm", "--env", f"VERSION={NEW}", "--publish", "127.0.0.1:18080:8000")
+        container = shop.run(*small, services.IMAGE).strip()
+        try:
+            answers("http://127.0.0.1:18080/", NEW)
+            own = time.time() - moment(inspect(container)["StartedAt"])
+        finally:
+            shop.docker("rm", "--force", container)
+    begun = seen.firsts[NEW] - run["began"]
+    return [{"what": "small", "how": "runbook", "act_to_first_new_s": begun, "own_start_s": own, **users(seen)}]
+
+
+def last_run(service: str = "shop") -> dict[str, Any]:
     """The result of the newest run, with ``began``: when its process was started, in epoch seconds."""
-    where = max(Path("/var/lib/steady/shop/runs").iterdir(), key=lambda path: path.name)
+    where = max(Path("/var/lib/steady", service, "runs").iterdir(), key=lambda path: path.name)
     result = dict(json.loads((where / "result.json").read_text()))
     ticks = json.loads((where / "process.json").read_text())["process_start"]
     uptime = float(Path("/proc/uptime").read_text().split()[0])
@@ -207,7 +236,7 @@ def answers(url: str, version: str, seconds: float = 60) -> None:
                     return
         except OSError:
             pass
-        time.sleep(0.05)
+        time.sleep(0.01)
     raise SystemExit(f"{url} does not answer with {version} after {seconds:.0f} s")
 
 
@@ -237,6 +266,10 @@ def summary(rows: list[dict[str, Any]]) -> str:
         line("update by the runbook, start of the act to first new response", first),
         line("... beyond the application's own start", [a - b for a, b in zip(first, own)]),
         line("... as a ratio to docker compose up -d", [a / b for a, b in zip(first, theirs)], "x"),
+        line(
+            "the same of one container without a migration",
+            [a - b for a, b in zip(of("small", ours, "act_to_first_new_s"), of("small", ours, "own_start_s"))],
+        ),
         line("update by the runbook, Enter to first new response", of("update", ours, "enter_to_first_new_s")),
         line(
             "rollback by docker compose up -d, Enter to first new response",

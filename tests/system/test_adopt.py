@@ -300,7 +300,7 @@ def test_users_of_a_service_beside_it_notice_nothing(runs: Callable[..., Plain],
     first, second = runs("host_network"), runs("own_proxy")
     first.done("adopt")
     url = f"http://127.0.0.1:{first.port}"
-    with Traffic(url, rate=150, seconds=600, requests=["1 GET /"], timeout=30) as users:
+    with Traffic(url, rate=250, seconds=600, requests=["1 GET /"], timeout=30) as users:
         began = time.time()
         second.done("adopt")
         second.done("apply_update", "-e", "version=1.1.0")
