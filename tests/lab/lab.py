@@ -191,10 +191,17 @@ def pushed(image: str) -> bool:
     return answers(f"http://{REGISTRY}/v2/{repository}/manifests/{tag}", 2, "HEAD", kinds) == 200
 
 
+def _names() -> list[str]:
+    """All images of this host by name: with a tag, or with a digest where it has no tag any more."""
+    listed = docker("image", "ls", "--digests", "--format", "{{.Repository}} {{.Tag}} {{.Digest}}")
+    rows = (line.split() for line in listed.splitlines())
+    return [f"{name}@{digest}" if tag == "<none>" else f"{name}:{tag}" for name, tag, digest in rows]
+
+
 def down() -> None:
     """Remove the registry, and the images that are named after it; images still in use stay, and are named."""
     ours = {here(image) for image in IMAGES} | {REGISTRY_IMAGE}
-    every = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split()
+    every = _names()
     if docker("container", "inspect", "-f", "{{.Id}}", CONTAINER, accept=(0, 1)):
         ours |= {name for name in every if name.startswith(REGISTRY + "/")}
         docker("rm", "-f", "-v", CONTAINER)

@@ -73,6 +73,13 @@ class Plain(Hello):
             check=False,
         )
 
+    def remove(self) -> None:
+        super().remove()
+        names = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
+        built = [name for name in names if name.startswith(f"{self.name}-") and not name.endswith(":<none>")]
+        if built:
+            docker("image", "rm", *built)
+
     def up(self) -> None:
         said = self.compose("up", "-d", "--wait", "--quiet-pull")
         # --wait takes a job that has ended for a failure.
