@@ -243,7 +243,7 @@ class ComposePlatform:
         beside = self.host.release(self.host.slot(other(self.edge.serving().live)).get("release") or "")
         spec = self._spec(release, beside)
         # Without room for all that run, the edge might not know the ones that are to stay.
-        self.edge.ensure(replace(spec, replicas=max([spec.replicas, *scale.running(self.host).values()])))
+        self.edge.ensure(replace(spec, replicas=max(spec.replicas, scale.most_running(self.host, release, beside))))
         applied = scale.apply(self.host, self.edge, service, wanted, slots.start, progress)
         self.edge.ensure(spec)
         return {**applied, "changed": changed or applied["changed"]}

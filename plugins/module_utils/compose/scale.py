@@ -38,12 +38,11 @@ def wanted(host: Host, release: Mapping[str, Any]) -> dict[str, int]:
     return {name: int(asked.get(name, {}).get("replicas") or count) for name, count in own.items()}
 
 
-def running(host: Host) -> dict[str, int]:
-    """How many containers each service runs, in the slot that has more of them."""
-    found: Counter[str] = Counter()
-    for slot in SLOTS:
-        found |= Counter(service_of(one) for one in host.slot_containers(slot) if is_running(one))
-    return dict(found)
+def most_running(host: Host, *releases: Mapping[str, Any] | None) -> int:
+    """The most containers that one web service of these releases runs in one slot."""
+    names = {name for release in releases for name in (release or {}).get("replicas") or {}}
+    found = Counter((slot, service_of(one)) for slot in SLOTS for one in host.slot_containers(slot) if is_running(one))
+    return max([0, *(count for (_slot, name), count in found.items() if name in names)])
 
 
 def remember(host: Host, service: str, scale: Scale) -> bool:
