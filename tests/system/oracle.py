@@ -21,7 +21,7 @@ from ansible_collections.steady.runbooks.plugins.module_utils.run.contract impor
 from ansible_collections.steady.runbooks.plugins.module_utils.run.journal import unfinished
 from ansible_collections.steady.runbooks.plugins.module_utils.run.ledger import Ledger
 from ansible_collections.steady.runbooks.plugins.module_utils.run.lock import HostLock, process_identity
-from ansible_collections.steady.runbooks.tests.system.acting import Acting
+from ansible_collections.steady.runbooks.tests.system.acting import Act, Acting
 from ansible_collections.steady.runbooks.tests.system.hello import docker
 
 REQUESTS = 25  # on new connections, and as many on a kept one
@@ -41,8 +41,13 @@ def not_whole(acting: Acting) -> list[str]:
     return found + _second_recovery(acting)
 
 
+def recorded(acting: Acting, act: Act) -> bool:
+    """Whether a run had ended when it was killed: its line in the ledger comes before its result."""
+    return act.ended() or (Ledger(acting.files).last() or {}).get("run") == act.run
+
+
 def unreported(acting: Acting) -> list[str]:
-    """The same when a run was killed after its end: its record is complete, and it only wrote a report for people.
+    """The same when a run was killed after its end: its record is complete, and it only wrote its result or a report.
     What is left of that goes with the next run."""
     return [one for one in not_whole(acting) if not re.match("runs/.*/.new-", one)]
 

@@ -21,7 +21,7 @@ from ansible_collections.steady.runbooks.tests.lab import lab
 from ansible_collections.steady.runbooks.tests.system import shop
 from ansible_collections.steady.runbooks.tests.system.acting import Acting
 from ansible_collections.steady.runbooks.tests.system.hello import docker, free_port
-from ansible_collections.steady.runbooks.tests.system.oracle import not_whole, unreported
+from ansible_collections.steady.runbooks.tests.system.oracle import not_whole, recorded, unreported
 from ansible_collections.steady.runbooks.tests.system.plain import Alone, Plain, differences
 from ansible_collections.steady.runbooks.tests.system.scenario import end
 from ansible_collections.steady.runbooks.tests.system.test_adopt import SHAPES
@@ -72,7 +72,7 @@ def test_the_act_is_killed(plain: Plain, runbook: str, tell: Callable[[str], Non
                 act.reach(lambda number=number, act=act: len(act.titles()) >= number)
                 time.sleep(moment)
                 act.kill()
-                late = act.ended()
+                late = recorded(acting, act)
                 if not late:
                     wrong += [f"{case}: {one}" for one in end(acting, act, way)]
                 live = acting.platform.describe()["live"]

@@ -25,7 +25,7 @@ from ansible_collections.steady.runbooks.tests.lab import lab
 from ansible_collections.steady.runbooks.tests.system import services, shop
 from ansible_collections.steady.runbooks.tests.system.acting import Act, Acting
 from ansible_collections.steady.runbooks.tests.system.hello import docker, wait_until
-from ansible_collections.steady.runbooks.tests.system.oracle import Watcher, not_whole, unreported
+from ansible_collections.steady.runbooks.tests.system.oracle import Watcher, not_whole, recorded, unreported
 from ansible_collections.steady.runbooks.tests.system.scenario import Scenario, Tally, end
 from ansible_collections.steady.runbooks.tests.system.traffic import Traffic
 
@@ -43,7 +43,7 @@ def kill_at(scenario: Scenario, number: int, moment: float, tally: Tally, way: s
     time.sleep(moment)
     act.kill()
     tally.kills += 1
-    if act.ended():
+    if recorded(scenario.acting, act):
         tally.late += 1
         wrong = unreported(scenario.acting)
     else:

@@ -150,13 +150,13 @@ def finish(
         **context.evidence,
     }
     result = context.journal.mask.data(result)
+    with contextlib.suppress(OSError):  # what died before left it; whoever sees the result finds nothing of it
+        context.journal.files.sweep()
     try:
         context.ledger.append({"kind": "run", "time": now, **result})
     except LedgerBroken as error:  # somebody changed it during the run: what was done is told all the same
         result["failure"] = result["failure"] or error.as_dict()
     result = {**result, "steps": context.journal.mask.data(steps), "head": context.ledger.head()}
-    with contextlib.suppress(OSError):  # what died before left it; whoever sees the result finds nothing of it
-        context.journal.files.sweep()
     context.journal.finish(result)
     context.journal.log("end", outcome=outcome)
     return result
