@@ -56,16 +56,15 @@ def main() -> int:
     with open(given.out / "raw.jsonl", "w", encoding="utf-8") as raw:
         for number in range(given.rounds):
             for measure in (plain_compose, by_hand, runbooks, one_container):
-                try:
-                    found = measure()
-                finally:
-                    clean()
+                clean()  # of a run that was broken off, too
+                found = measure()
                 for row in found:
                     row = {"round": number + 1, "load_average": round(os.getloadavg()[0], 1), **row}
                     rows.append(row)
                     raw.write(json.dumps(row) + "\n")
                     raw.flush()
                     print(json.dumps(row), flush=True)
+    clean()
     text = summary(rows)
     (given.out / "summary.md").write_text(text)
     print(text)
