@@ -2,10 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""kill -9 of an adoption and of the way back: recover.yml ends in plain compose or in a slot, whole.
+"""kill -9 of an adoption and of the way back at each step: recover.yml ends in plain compose or in a slot, whole.
 
-At every other step of one shape and at the ones between of another, at its beginning or in the middle of it;
-``make prove`` (STEADY_PROVE=1) does all steps of both, at both moments, and ends each in every direction.
+At its beginning or in the middle of it; ``make prove`` (STEADY_PROVE=1) does both, and ends each in every direction.
 """
 
 from __future__ import annotations
@@ -62,9 +61,8 @@ def test_the_act_is_killed(plain: Plain, runbook: str, tell: Callable[[str], Non
     steps = acting.plan(runbook, stays=False)["plan"]["steps"]
     wrong, ways = [], []
     with Alone(plain, ALONE[shape]) as alone:
-        first = 1 if PROVE or shape == "profiles" else 2
-        for number in range(first, len(steps) + 1, 1 if PROVE else 2):
-            moments = (0.0, 0.3) if PROVE else (0.3 * (number // 2 % 2),)
+        for number in range(1, len(steps) + 1):
+            moments = (0.0, 0.3) if PROVE else (0.3 * (number % 2),)
             for moment, way in ((moment, way) for moment in moments for way in WAYS):
                 case = f"{steps[number - 1]['do']} at {moment}, {way}"
                 mine = plain.members() if runbook == "adopt" else {}

@@ -35,7 +35,7 @@ from ansible_collections.steady.runbooks.tests.system.serving import SETTINGS, s
 from ansible_collections.steady.runbooks.tests.system.slow_engine import SlowEngine
 
 PROVE = os.environ.get("STEADY_PROVE") == "1"
-SAMPLE = 4  # of the points of one kind, in make test
+SAMPLE = 6  # of the points of one kind, in make test
 
 
 @pytest.fixture(scope="module")
