@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / ".ansible" / "collections"))
 
 from ansible_collections.steady.runbooks.tests.system import services, shop
-from ansible_collections.steady.runbooks.tests.system.hello import Hello
+from ansible_collections.steady.runbooks.tests.system.hello import Hello, wait_until
 from ansible_collections.steady.runbooks.tests.system.runner import ENVIRONMENT, MODULE_SENT
 from ansible_collections.steady.runbooks.tests.system.traffic import Traffic
 
@@ -150,11 +150,28 @@ def by_hand() -> list[dict[str, Any]]:
     shop.docker("start", "--attach", f"{PLAIN}-migrate-1")
     shop.docker("start", f"{PLAIN}-backend-1")
     check = ["docker", "exec", f"{PLAIN}-backend-1", "python3", "healthcheck.py", "web"]
-    while subprocess.run(check, capture_output=True, check=False).returncode and time.time() < begun + 60:
-        time.sleep(0.01)
+    wait_until(lambda: not subprocess.run(check, capture_output=True, check=False).returncode, "the backend is healthy")
     shop.docker("start", f"{PLAIN}-frontend-1")
     answers("http://127.0.0.1:18080/version", NEW)
     return [{"what": "start", "how": "docker start", "seconds": time.time() - begun}]
+
+
+def one_container() -> list[dict[str, Any]]:
+    """The update of a service that is one container: no migration, no database, nothing that waits for another."""
+    with tempfile.TemporaryDirectory() as directory:
+        hello = Hello(Path(directory), SMALL, service_watch={"seconds": 0})
+        hello.done("apply_update", "-e", f"version={OLD}")
+        with Traffic(f"http://127.0.0.1:{hello.port}", rate=RATE, seconds=300, requests=["1 GET /"]) as traffic:
+            enter = time.time()
+            hello.done("apply_update", "-e", f"version={NEW}")
+            wait_until(lambda: NEW in traffic.seen(enter).firsts, "the new release answers")
+            seen, run = traffic.seen(enter), last_run(SMALL)
+    published = ("--publish", "127.0.0.1:18080:8000", "--env", f"VERSION={NEW}")
+    shop.docker("run", "--detach", "--name", PLAIN, *published, services.IMAGE)
+    answers("http://127.0.0.1:18080/", NEW)
+    own = time.time() - moment(inspect(PLAIN)["StartedAt"])
+    begun = seen.firsts[NEW] - run["began"]
+    return [{"what": "small", "how": "runbook", "act_to_first_new_s": begun, "own_start_s": own, **users(seen)}]
 
 
 def own_start(first_answer: float) -> float:
@@ -190,32 +207,6 @@ def playbook(name: str, *words: str) -> tuple[float, str]:
         raise SystemExit(f"{' '.join(command)} failed:\n{said.stdout}{said.stderr}")
     time.sleep(0.5)
     return enter, said.stdout
-
-
-def one_container() -> list[dict[str, Any]]:
-    """The update of a service that is one container: no migration, no database, nothing that waits for another."""
-    with tempfile.TemporaryDirectory() as directory:
-        hello = Hello(Path(directory), SMALL, service_watch={"seconds": 0})
-        hello.remove()
-        try:
-            hello.done("apply_update", "-e", f"version={OLD}")
-            url = f"http://127.0.0.1:{hello.port}"
-            with Traffic(url, rate=RATE, seconds=300, requests=["1 GET /"]) as traffic:
-                enter = time.time()
-                hello.done("apply_update", "-e", f"version={NEW}")
-                time.sleep(0.5)
-                seen, run = traffic.seen(enter), last_run(SMALL)
-        finally:
-            hello.remove()
-        small = ("docker", "run", "--detach", "--rm", "--env", f"VERSION={NEW}", "--publish", "127.0.0.1:18080:8000")
-        container = shop.run(*small, services.IMAGE).strip()
-        try:
-            answers("http://127.0.0.1:18080/", NEW)
-            own = time.time() - moment(inspect(container)["StartedAt"])
-        finally:
-            shop.docker("rm", "--force", container)
-    begun = seen.firsts[NEW] - run["began"]
-    return [{"what": "small", "how": "runbook", "act_to_first_new_s": begun, "own_start_s": own, **users(seen)}]
 
 
 def last_run(service: str = "shop") -> dict[str, Any]:
@@ -257,7 +248,8 @@ def answers(url: str, version: str, seconds: float = 60) -> None:
 
 def clean() -> None:
     compose("down", "--volumes", "--timeout", "2")
-    shop.remove("shop")
+    subprocess.run(["docker", "rm", "--force", PLAIN], capture_output=True, check=False)
+    shop.remove("shop", SMALL)
 
 
 def summary(rows: list[dict[str, Any]]) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import shutil
 import socket
@@ -23,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.steady.runbooks.plugins.module_utils.compose.engine_api import Engine
+from ansible_collections.steady.runbooks.plugins.module_utils.compose.docker import Docker
 from ansible_collections.steady.runbooks.tests.corpus.features import features, recorded
 from ansible_collections.steady.runbooks.tests.system import shop
 from ansible_collections.steady.runbooks.tests.system.acting import Acting
@@ -147,7 +146,7 @@ def ask(port: int, what: str = "/", **words: str) -> dict[str, Any]:
 
 
 def inspected(label: str) -> list[dict[str, Any]]:
-    return Engine(os.environ).matching(label=[label], status=["running"])  # those of other tests come and go
+    return Docker().engine.matching(label=[label], status=["running"])  # those of other tests come and go
 
 
 def of(slot: str, name: str) -> list[dict[str, Any]]:
