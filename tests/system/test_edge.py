@@ -15,7 +15,9 @@ from collections.abc import Iterator
 import pytest
 
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.edge import Traffic
+from ansible_collections.steady.runbooks.plugins.module_utils.compose.signals import SlotSource
 from ansible_collections.steady.runbooks.plugins.module_utils.errors import TimedOut
+from ansible_collections.steady.runbooks.plugins.module_utils.run.clock import Clock
 
 from .edge_bench import SERVICE, TOKEN, Bench, docker, exchange, good, until
 from .load import Request
@@ -33,6 +35,13 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 def ready(bench: Bench) -> Bench:
     bench.reset()
     return bench
+
+
+def every(interval: float, seconds: float) -> Iterator[None]:
+    until_then = time.monotonic() + seconds
+    while time.monotonic() < until_then:
+        yield
+        time.sleep(interval)
 
 
 @pytest.mark.parametrize("keep_alive", [True, False])
@@ -181,7 +190,7 @@ def test_a_restart_comes_back_with_the_same_split(ready: Bench) -> None:
 def test_websockets_are_cut_at_the_deadline_only(ready: Bench) -> None:
     with ready.load(rate=20, websockets=4) as load:
         until(lambda: ready.edge.counters("blue")["open"] >= 4, 5)
-        assert ready.edge.open_requests("blue") == []
+        assert ready.edge.open_requests("blue") == {}
         ready.edge.set_traffic(Traffic("green"))
         start = time.time()
         said: list[str] = []
@@ -218,11 +227,28 @@ def test_an_application_that_hangs_shows_in_the_open_requests(ready: Bench) -> N
     try:
         with ready.connect(ready.http) as connection:
             connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            until(lambda: ready.edge.open_requests("blue") != [], 3)
-            time.sleep(2)
-            assert ready.edge.open_requests("blue")[0] in (2, 3)
+            until(lambda: ready.edge.open_requests("blue") != {}, 3)
+            (number,) = ready.edge.open_requests("blue")
+            until(lambda: ready.edge.open_requests("blue") == {number: 2}, 3)
             ready.edge.set_traffic(Traffic("green"))
             assert ready.edge.drain("blue", 0.5)["cut"] == 1
+    finally:
+        docker("unpause", f"{SERVICE}-blue")
+
+
+def test_only_what_hangs_is_overdue_and_that_once(ready: Bench) -> None:
+    source = SlotSource(ready.edge, "blue", Clock(), 1.0, lambda since: [])
+    with ready.load(rate=50, requests=(Request(1, "GET", "/slow?ms=400"),), echo=frozenset()) as load:
+        # at another moment of the second each time: HAProxy counts whole ones
+        seen = [source.sample("blue") for _look in every(0.9, seconds=8)]
+        good(load.stop(), 100)
+    assert sum(sample.requests for sample in seen) > 100
+    assert sum(sample.overdue for sample in seen) == 0
+    docker("pause", f"{SERVICE}-blue")
+    try:
+        with ready.connect(ready.http) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert sum(source.sample("blue").overdue for _look in every(0.1, seconds=5)) == 1
     finally:
         docker("unpause", f"{SERVICE}-blue")
 

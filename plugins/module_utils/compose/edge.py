@@ -361,15 +361,14 @@ class Edge:
         since = int(self.runtime.info(current).get("Start_time_sec") or 0)
         return {**sums, "connections": plain, "since": since}
 
-    def open_requests(self, slot: str) -> list[int]:
-        """Ages in whole seconds, oldest first, of the requests that wait for the slot to begin its answer."""
-        ages = [
-            session["age"]
+    def open_requests(self, slot: str) -> dict[str, int]:
+        """Ages in whole seconds, by a name of its own, of each request that waits for the slot to begin its answer."""
+        return {
+            f"{worker.pid}/{session['number']}": session["age"]
             for worker in self.runtime.workers()
             for session in self._surviving(worker, self.runtime.sessions) or ()
             if session["waits"] and session["backend"].endswith(f"_{slot}")
-        ]
-        return sorted(ages, reverse=True)
+        }
 
     def log(self, since: float, until: float | None = None) -> list[dict[str, Any]]:
         """The requests that ended from *since* on, before *until* (seconds since the epoch); see :func:`parse_log`."""

@@ -183,18 +183,21 @@ def parse_entries(text: str) -> dict[str, str]:
 
 
 def parse_sessions(text: str) -> list[dict[str, Any]]:
-    """``show sess all`` as dicts of *id*, *backend*, *server*, *age* (whole seconds), *waits* (no answer has begun)."""
+    """``show sess all`` as dicts of *id* (another may have it later), *number*, *backend*, *server*, *age* (seconds
+    from the one that it began in to this one), *waits* (no answer has begun)."""
     found = []
     for block in re.split(r"^(?=0x[0-9a-f]+: )", text, flags=re.MULTILINE):
         backend = re.search(r"\bbackend=(\S+)", block)
         age = re.search(r"\bage=(\S+)", block)
         if not backend or not age:
             continue
+        number = re.search(r"\bid=(\d+) proto=", block)
         server = re.search(r"\bserver=(\S+)", block)
         response = re.search(r"\brsp\.st=(\S+)", block)
         found.append(
             {
                 "id": block.split(":", 1)[0],
+                "number": int(number.group(1)) if number else 0,
                 "backend": backend.group(1),
                 "server": server.group(1) if server else "",
                 "age": parse_age(age.group(1)),

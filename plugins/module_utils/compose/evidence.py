@@ -176,7 +176,7 @@ def _requests(platform: ComposePlatform) -> dict[str, Any]:
             "errors": sum(map(is_bad, mine)) if slot in SLOTS else 0,
             "statuses": {str(status): count for status, count in Counter(one["status"] for one in mine).items()},
             "p95_ms": round(quantile(times, 0.95), 1) if times else None,
-            "waiting": _or([], edge.open_requests, slot) if slot in SLOTS else [],
+            "waiting": sorted(_or({}, edge.open_requests, slot).values()) if slot in SLOTS else [],
         }
     return found
 

@@ -14,7 +14,7 @@ from typing import Any, Callable
 from ..run.clock import Clock
 from ..verify.smoke import check_log_errors
 from ..verify.stats import quantile
-from ..verify.watch import Sample, newly_overdue
+from ..verify.watch import Sample, overdue
 from .edge import Edge
 
 ANSWERS = ("2xx", "3xx", "4xx", "5xx")
@@ -32,6 +32,7 @@ class SlotSource:
         self.lines = lines
         self.last = clock.now()
         self.counted = edge.counters(slot)
+        self.late = overdue(edge.open_requests(slot), bound)
 
     def sample(self, slot: str) -> Sample:
         """What happened since the call before."""
@@ -45,16 +46,16 @@ class SlotSource:
             probes = [record for record in records if record["slot"] == slot and record["probe"]]
             requests = max(answers(counted) - answers(self.counted) - len(probes), 0)
             errors = max(failures(counted) - failures(self.counted) - sum(map(is_bad, probes)), 0)
-        overdue = newly_overdue(self.edge.open_requests(slot), self.bound, now - self.last)
+        late = overdue(self.edge.open_requests(slot), self.bound)
         sample = Sample(
             time=now,
             requests=requests,
             errors=min(errors, requests) if requests else errors,
             latencies_ms=logged.latencies_ms,
-            overdue=overdue,
+            overdue=len(late - self.late),
             log_errors=check_log_errors(self.lines(self.last))["count"],
         )
-        self.last, self.counted = now, counted
+        self.last, self.counted, self.late = now, counted, late
         return sample
 
 

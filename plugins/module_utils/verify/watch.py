@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Protocol
 
@@ -29,7 +29,7 @@ class Sample:
     *time* is the end of that stretch; in a watch's history it is in seconds since the watch began.
 
     *requests* were answered, *errors* of them badly (5xx, failed connect, reset). *overdue* requests passed a bound
-    since the call before and are still open (see :func:`newly_overdue`): a slot that hangs has nothing else to show.
+    since the call before and are still open (see :func:`overdue`): a slot that hangs has nothing else to show.
     *latencies_ms* of the answered requests, or None when there is no source of them.
     """
 
@@ -132,13 +132,12 @@ def watch(
     return _finished(verdict, history, missed)
 
 
-def newly_overdue(ages: Sequence[float], bound: float, since: float) -> int:
-    """How many of the open requests (*ages* in seconds) passed *bound* within the last *since* seconds.
+def overdue(ages: Mapping[str, int], bound: float) -> set[str]:
+    """The names of the open requests that have certainly waited for *bound* seconds.
 
-    An age in whole seconds is taken as the middle of that second, so that no request is counted at two looks.
+    HAProxy takes the second of the beginning from the second of now: an age of 1 may be a hundredth of a second.
     """
-    exact = (age + 0.5 if isinstance(age, int) else age for age in ages)
-    return sum(1 for age in exact if bound <= age < bound + since)
+    return {name for name, age in ages.items() if age - 1 >= bound}
 
 
 def overdue_bound(latencies_ms: Sequence[float]) -> float:

@@ -64,7 +64,8 @@ class Process:
             return "\n".join(lines) + "\n"
         elif words[:2] == ["show", "sess"]:
             return "".join(
-                f"0xa{index}: x\n  backend={name} (id=1)\n  server=s1 (id=1)\n  age=5s\n  rsp.st=MSG_RPBEFORE\n"
+                f"0xa{index}: [x] id={index} proto=tcpv4 source=x\n  backend={name} (id=1)\n  server=s1 (id=1)\n"
+                "  age=5s\n  rsp.st=MSG_RPBEFORE\n"
                 for name, count in self.open.items()
                 for index in range(count)
             )

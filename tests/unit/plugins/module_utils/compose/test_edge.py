@@ -209,8 +209,8 @@ def test_counters_are_sums_over_the_ports_of_a_slot(running: Bench) -> None:
 
 def test_open_requests_have_an_age(running: Bench) -> None:
     running.worker.open[BLUE] = 2
-    assert running.edge.open_requests("blue") == [5, 5]
-    assert running.edge.open_requests("green") == []
+    assert running.edge.open_requests("blue") == {"10/0": 5, "10/1": 5}
+    assert running.edge.open_requests("green") == {}
 
 
 def test_the_log_is_read_backwards_as_far_as_needed(running: Bench) -> None:

@@ -102,7 +102,7 @@ def test_only_a_request_without_an_answer_waits() -> None:
         ("p18080_blue", "s1", 74, True),
         ("p18080_green", "s2", 3720, False),
     ]
-    assert found[1]["id"] == "0x7fc74bacb400"
+    assert (found[1]["id"], found[1]["number"]) == ("0x7fc74bacb400", 12)
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("0s", 0), ("4s", 4), ("2m3s", 123), ("1h2m", 3720), ("1d3h", 97200)])

@@ -18,7 +18,7 @@ from ansible_collections.steady.runbooks.plugins.module_utils.verify.watch impor
     Look,
     Sample,
     Verdict,
-    newly_overdue,
+    overdue,
     overdue_bound,
     watch,
 )
@@ -204,10 +204,9 @@ def test_a_judge_that_never_decides_ends_with_the_watch(clock: Any) -> None:
     assert clock.time == pytest.approx(60.0)
 
 
-def test_newly_overdue_counts_each_request_once() -> None:
-    assert newly_overdue([0.5, 1.0, 1.5, 2.0, 9.0], bound=1.0, since=1.0) == 2
-    # Whole seconds, as HAProxy tells them: a request that stays open for ten looks is one.
-    assert sum(newly_overdue([age], bound=1.0, since=1.004) for age in range(10)) == 1
+def test_overdue_is_what_has_waited_so_long_whatever_part_of_a_second_it_began_in() -> None:
+    assert overdue({"just begun": 0, "perhaps just begun": 1, "late": 2, "very late": 9}, 1.0) == {"late", "very late"}
+    assert overdue({"late": 5, "perhaps": 4}, 3.2) == {"late"}
 
 
 def test_what_counts_as_overdue() -> None:
