@@ -84,8 +84,8 @@ def ask(host: Host, declared: Mapping[str, Any], query: str, missing_table_is_no
     running = [c for c in host.base_containers() if service_of(c) == declared["service"] and is_running(c)]
     if not running:
         return None
-    words = ("exec", running[0]["Id"], "sh", "-c", _PSQL, "sh", query)
-    said = host.docker.run(*words, declared.get("user") or "", declared.get("database") or "", timeout=20)
+    words = ("sh", "-c", _PSQL, "sh", query, declared.get("user") or "", declared.get("database") or "")
+    said = host.docker.engine.execute(running[0]["Id"], words, 20)
     if said.returncode == 0:
         return said.stdout.strip()
     if missing_table_is_none and "does not exist" in said.stderr and "relation" in said.stderr:

@@ -12,8 +12,9 @@ import http.client
 import json
 import os
 import socket
+import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -31,12 +32,19 @@ class Engine:
 
     @contextlib.contextmanager
     def stream(
-        self, method: str, path: str, headers: Mapping[str, str] | None = None, timeout: float = 60
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 60,
+        body: Mapping[str, Any] | None = None,
     ) -> Iterator[http.client.HTTPResponse]:
         """The answer to a request, to be read inside ``with``. Raise :class:`CommandFailed` when none comes."""
         connection = _Local(self.socket, timeout)
+        content = b"" if body is None else json.dumps(body).encode()
+        told = {"Content-Type": "application/json", "Content-Length": str(len(content)), **(headers or {})}
         try:
-            connection.request(method, f"/{VERSION}{path}", headers={"Content-Length": "0", **(headers or {})})
+            connection.request(method, f"/{VERSION}{path}", content, told)
             yield connection.getresponse()
         except (FileNotFoundError, ConnectionRefusedError) as error:
             why = "there is no" if isinstance(error, FileNotFoundError) else "nothing listens at"
@@ -63,10 +71,15 @@ class Engine:
             connection.close()
 
     def json(
-        self, method: str, path: str, headers: Mapping[str, str] | None = None, timeout: float = 60
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 60,
+        body: Mapping[str, Any] | None = None,
     ) -> tuple[int, Any]:
         """Status and JSON body of an answer."""
-        with self.stream(method, path, headers, timeout) as answer:
+        with self.stream(method, path, headers, timeout, body) as answer:
             content = answer.read()
             return answer.status, json.loads(content) if content else None
 
@@ -87,12 +100,58 @@ class Engine:
         seen = [self.json("GET", f"/containers/{one['Id']}/json") for one in listed]
         return sorted((one for status, one in seen if status == 200), key=lambda one: str(one["Name"]))
 
+    def execute(self, container: str, words: Sequence[str], timeout: float) -> subprocess.CompletedProcess[str]:
+        """Run a command in a container, as ``docker exec`` does; its words are no argument of a process of ours.
+
+        Raise :class:`CommandFailed` when the container does not run, or when the command says nothing for *timeout*
+        seconds or goes on after them.
+        """
+        until = time.monotonic() + timeout
+        wanted = {"AttachStdout": True, "AttachStderr": True, "Cmd": list(words)}
+        status, made = self.json("POST", f"/containers/{container}/exec", timeout=timeout, body=wanted)
+        if status != 201:
+            raise _not_run(made)
+        where, content = f"/exec/{made['Id']}", b""
+        with self.stream("POST", f"{where}/start", timeout=timeout, body={"Detach": False, "Tty": False}) as answer:
+            if answer.status != 200:
+                raise _not_run(json.loads(answer.read()))
+            while more := answer.read1(1 << 16):
+                content += more
+                if time.monotonic() > until:
+                    raise socket.timeout
+            # The engine may hear of the end after what was written has ended.
+            while (seen := self.json("GET", f"{where}/json")[1])["Running"]:
+                if time.monotonic() > until:
+                    raise socket.timeout
+                time.sleep(0.01)
+        out, err = (b"".join(part for number, part in _parts(content) if number == stream) for stream in (1, 2))
+        return subprocess.CompletedProcess(
+            words, int(seen["ExitCode"]), out.decode(errors="replace"), err.decode(errors="replace")
+        )
+
     def last_exit(self, container: str) -> int | None:
         """The exit code that a container last ended with, while the engine still tells of it."""
         wanted = quote(json.dumps({"container": [container], "event": ["die"]}))
         with self.stream("GET", f"/events?since=1&until={time.time():.9f}&filters={wanted}") as answer:
             ends = [json.loads(line) for line in answer.read().splitlines()] if answer.status == 200 else []
         return int(ends[-1]["Actor"]["Attributes"]["exitCode"]) if ends else None
+
+
+def _not_run(told: Mapping[str, Any] | None) -> CommandFailed:
+    return CommandFailed(
+        f"the engine runs no command there: {(told or {}).get('message')}",
+        code="docker_failed",
+        next_step="docker ps --all tells whether the container runs.",
+    )
+
+
+def _parts(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """What a command wrote, piece by piece, each after its descriptor and its length (of the API: "Stream format")."""
+    at = 0
+    while at + 8 <= len(content):
+        length = int.from_bytes(content[at + 4 : at + 8], "big")
+        yield content[at], content[at + 8 : at + 8 + length]
+        at += 8 + length
 
 
 class _Local(http.client.HTTPConnection):

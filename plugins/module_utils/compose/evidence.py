@@ -208,9 +208,9 @@ def _redis(platform: ComposePlatform, containers: list[dict[str, Any]]) -> list[
     for one in containers:
         if not _is(one, "redis", "valkey") or one["state"] != "running":
             continue
-        said = platform.host.docker.run("exec", one["name"], "redis-cli", "INFO", timeout=20)
+        said = platform.host.docker.engine.execute(one["name"], ("redis-cli", "INFO"), 20)
         facts = dict(line.strip().split(":", 1) for line in said.stdout.splitlines() if ":" in line)
-        queues = platform.host.docker.run("exec", one["name"], "sh", "-c", _QUEUES, timeout=60).stdout
+        queues = platform.host.docker.engine.execute(one["name"], ("sh", "-c", _QUEUES), 60).stdout
         lengths = (line.split(" ", 1) for line in queues.splitlines() if " " in line)
         found.append(
             {

@@ -61,9 +61,8 @@ def execute(params: Mapping[str, Any], check: bool) -> dict[str, Any]:
     if check:
         return {**told, "changed": True, "rc": 0, "stdout": "", "stderr": "", "recorded": "not in check mode"}
     begun = host.clock.monotonic()
-    said = host.docker.run(
-        "exec", running[0]["Id"], "/bin/sh", "-c", params["command"], timeout=host.settings["job_seconds"]
-    )
+    words = ("/bin/sh", "-c", params["command"])
+    said = host.docker.engine.execute(running[0]["Id"], words, host.settings["job_seconds"])
     entry = {
         "kind": "exec",
         "time": host.clock.now(),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.client
 import re
-import shlex
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -122,30 +121,15 @@ def address_of(container: Mapping[str, Any], network: str = "") -> str:
 
 
 def _test(docker: Docker, container: Mapping[str, Any], test: tuple[str, ...], timeout: float, name: str) -> Look:
-    """Run the healthcheck's own test now: with Docker's interval of 30 s a release would wait 30 s for nothing.
-
-    The words reach the shell inside by its standard input, as they may contain interpolated secrets.
-    """
-    line = test[1] if test[0] == "CMD-SHELL" else "exec " + " ".join(map(shlex.quote, test[1:]))
-    shell = ((container.get("Config") or {}).get("Shell") or ["/bin/sh"])[0]
-    inside = 'line=$(cat); exec "$0" -c "$line" </dev/null'
+    """Run the healthcheck's own test now: with Docker's interval of 30 s a release would wait 30 s for nothing."""
+    shell = (container.get("Config") or {}).get("Shell") or ["/bin/sh", "-c"]
+    words = [*shell, test[1]] if test[0] == "CMD-SHELL" else test[1:]
     try:
-        said = docker.run(
-            "exec",
-            "--interactive",
-            str(container["Id"]),
-            shell,
-            "-c",
-            inside,
-            shell,
-            stdin=line,
-            timeout=min(timeout, LOOK_SECONDS),
-        )
+        said = docker.engine.execute(str(container["Id"]), words, min(timeout, LOOK_SECONDS))
     except CommandFailed as slow:
         return Look(False, f"{name}: its healthcheck: {slow.detail}")
     if said.returncode == 0:
         return Look(True, f"{name} passes its healthcheck")
-    # Without a shell inside, Docker's own verdict is waited for.
     return Look(False, f"{name}: its healthcheck fails (exit {said.returncode}){_quoted(said.stdout or said.stderr)}")
 
 

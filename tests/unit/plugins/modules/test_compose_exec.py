@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from ansible_collections.steady.runbooks.plugins.module_utils.compose import live
-from ansible_collections.steady.runbooks.plugins.module_utils.compose.docker import Docker
+from ansible_collections.steady.runbooks.plugins.module_utils.compose.engine_api import Engine
 from ansible_collections.steady.runbooks.plugins.module_utils.run.files import Files
 from ansible_collections.steady.runbooks.plugins.module_utils.run.ledger import Ledger
 from ansible_collections.steady.runbooks.plugins.modules import compose_exec as module
@@ -29,18 +29,18 @@ def asked(monkeypatch):
     """What the container was asked; it says its own last word and ends with 3 when that is ``false``."""
     calls = []
 
-    def run(self, *words, **options):
-        calls.append(words)
+    def execute(self, container, words, timeout):
+        calls.append((container, *words))
         return subprocess.CompletedProcess(words, 3 if words[-1] == "false" else 0, f"said {words[-1]} s3cret\n", "")
 
-    monkeypatch.setattr(Docker, "run", run)
+    monkeypatch.setattr(Engine, "execute", execute)
     monkeypatch.setattr(live, "_containers", lambda platform, service: ("green", [CONTAINER]))
     return calls
 
 
 def test_runs_passes_and_records(run, state, asked):
     told = run(module, service="web", command="echo s3cret", secrets={"T": "s3cret"}, actor={"user": "ann"})
-    assert asked == [("exec", "c1", "/bin/sh", "-c", "echo s3cret")]
+    assert asked == [("c1", "/bin/sh", "-c", "echo s3cret")]
     assert (told["changed"], told["rc"], told["container"]) == (True, 0, "hello-green-web-green-1")
     assert told["recorded"] == "ledger line 1" and "s3cret" not in told["stdout"]
     line = Ledger(Files(str(state.path / "hello"))).last()

@@ -65,11 +65,27 @@ class ScriptedEngine(Engine):
         self.docker = docker
 
     @contextlib.contextmanager
-    def stream(self, method, path, headers=None, timeout=60):
-        said = self.docker.run(method, path, stdin=headers)
+    def stream(self, method, path, headers=None, timeout=60, body=None):
+        said = self.docker.run(method, path, stdin=body or headers)
         answer = Answer(said.stdout.encode())
         answer.status = said.returncode
         yield answer
+
+
+def _script(code, out="", err=""):
+    parts = ((1, out), (2, err))
+    written = "".join(f"{chr(number)}\0\0\0\0\0\0{chr(len(text))}{text}" for number, text in parts if text)
+    return (
+        (["POST", "/start"], 200, written, ""),
+        (["POST", "/exec"], 201, '{"Id": "e1"}', ""),
+        (["GET", "/exec/e1/json"], 200, json.dumps({"Running": False, "ExitCode": code}), ""),
+    )
+
+
+@pytest.fixture
+def executed():
+    """Entries of a script for a command in a container: its exit code, and what it writes."""
+    return _script
 
 
 @pytest.fixture
