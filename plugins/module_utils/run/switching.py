@@ -18,8 +18,8 @@ from .engine import Context, interruption
 from .waiter import wait_for
 
 BASELINE_SECONDS = 120.0
-BEFORE_SECONDS = 0.2  # of probing before the switch, and
-AFTER_SECONDS = 0.3  # after the first answer of the new slot
+BEFORE_SECONDS = 0.1  # of probing before the switch, which waits for it, and
+AFTER_SECONDS = 0.4  # after the first answer of the new slot
 LEAST_REQUESTS = 20  # before a share of them says anything
 
 
