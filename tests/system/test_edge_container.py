@@ -23,8 +23,6 @@ from ansible_collections.steady.runbooks.plugins.module_utils.errors import Refu
 
 from .edge_bench import PYTHON, SERVICE, TOKEN, Bench, docker, exchange, free_port, good, until
 
-pytestmark = pytest.mark.alone
-
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
