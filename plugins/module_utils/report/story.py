@@ -174,7 +174,10 @@ def maintained(facts: Facts) -> bool | None:
 def _ours(facts: Facts) -> str:
     """The sentence about our own probes."""
     if not facts["proofs"]:
-        return "No proof of the switch was made."
+        # of a service that speaks no HTTP: why, and what became of its connections
+        said = next((step["say"] for step in facts["steps"] if step["say"].startswith("not probed: ")), "")
+        why = said.partition("; drained in ")[0]
+        return f"{why[:1].upper()}{why[1:]}." if why else "No proof of the switch was made."
     sent, failed = (sum(proof[name] for proof in facts["proofs"]) for name in ("sent", "failed"))
     gap = max(proof["longest_gap_ms"] for proof in facts["proofs"])
     probes = _of(failed, sent, "probes of our own through the edge")

@@ -86,6 +86,9 @@ def test_without_a_proof_nothing_is_claimed(done: Make) -> None:
     raw["result"]["steps"][3]["evidence"].pop("proof")
     assert tell(raw)["users"] == {"noticed": "unknown", "say": "No proof of the switch was made."}
     assert tell(raw)["headline"] == "shop: 1.1.0 replaced 1.0.0"
+    said = "not probed: no HTTP port is published; 0 of 12 new connections failed"
+    raw["result"]["steps"][3]["evidence"]["say"] = f"{said}; drained in 0.1 s, 0 cut"
+    assert tell(raw)["users"]["say"] == "Not probed: no HTTP port is published; 0 of 12 new connections failed."
 
 
 def test_what_failed_before_the_switch_reached_nobody(undone: Make) -> None:
