@@ -26,11 +26,14 @@ display = Display()
 # lines: a connection with a terminal (SSH) makes two bytes of each line's end.
 _LOOK = """
 cd {directory} || exit 9
-alive() {{ grep -q '^State:.[^ZX]' /proc/{pid}/status 2>/dev/null; }}
+alive() {{
+  read -r state 2>/dev/null </proc/{pid}/stat || return 1
+  case $state in *") Z "* | *") X "*) return 1 ;; esac
+}}
 tries=0
 while [ $tries -lt 20 ]; do
-  lines=$(cat steps.jsonl 2>/dev/null | wc -l)
-  if [ "$lines" -gt {seen} ] || [ -e result.json ]; then break; fi
+  if [ -e result.json ]; then break; fi
+  if [ -e steps.jsonl ] && [ "$(wc -l <steps.jsonl)" -gt {seen} ]; then break; fi
   if ! alive; then break; fi
   sleep 0.1; tries=$((tries+1))
 done

@@ -61,7 +61,7 @@ def act(
     try:
         if request["runbook"] in NEW:
             request["release"] = planned_release(files)
-            platform.fetch(request["release"], lambda text: journal.log("progress", text=text))
+            platform.fetch(request["release"], journal.progress)
         lock.acquire({"run": request["run"], "runbook": request["runbook"], "since": clock.now()})
         dead = unfinished(files, clock)
         if request["runbook"] == "recover":
@@ -80,7 +80,7 @@ def act(
             checks.gate(gates)
         elif request["runbook"] != "recover" and any(step["do"] == "stage" for step in plan["steps"]):
             # before anything is held or stopped for a release whose images cannot be had any more
-            platform.fetch(release, lambda text: journal.log("progress", text=text))
+            platform.fetch(release, journal.progress)
         start = plan["from"]["release"] if plan["from"] else None
         context = engine.Context(
             platform=platform,

@@ -73,7 +73,7 @@ class Context:
 
     def progress(self, text: str) -> None:
         """One line about something that takes long."""
-        self.journal.log("progress", text=text)
+        self.journal.progress(text)
 
 
 def perform(context: Context, plan: plans.Plan, origin: Release | None, who: dict[str, Any]) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class Journal:
         self.clock = clock
         self.mask = mask or Mask()
         self.where = f"runs/{run}"
+        self.told: str | None = None  # the progress that was told last, if nothing else was since
 
     def intend(self, intent: dict[str, Any]) -> None:
         """Write down durably what is about to be done; called again when the direction turns."""
@@ -54,10 +55,16 @@ class Journal:
 
     def log(self, event: str, **details: Any) -> None:
         """Add a line to the step log. Not made durable: nothing depends on it."""
+        self.told = details.get("text") if event == "progress" else None
         told = self.mask.data({"at": round(self.clock.now(), 3), "event": event, **details})
         line = json.dumps(told, default=str)
         with contextlib.suppress(OSError):  # a full disk must not end a run, least of all one that goes back
             self.files.append(f"{self.where}/steps.jsonl", line.encode() + b"\n", durable=False)
+
+    def progress(self, text: str) -> None:
+        """Say something about what takes long, unless it has just been said: who follows is woken by each line."""
+        if text != self.told:
+            self.log("progress", text=text)
 
     def events(self) -> list[dict[str, Any]]:
         """The step log; a torn last line is left out."""

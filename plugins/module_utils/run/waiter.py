@@ -11,6 +11,8 @@ from typing import Any, Callable
 from ..errors import TimedOut
 from .clock import Clock
 
+LONGEST_PAUSE = 1.0
+
 
 def wait_for(
     look: Callable[[], tuple[bool, Any]],
@@ -25,10 +27,14 @@ def wait_for(
 
     *look* may raise to give up early. After *timeout* seconds raise :class:`TimedOut` with what was seen last;
     there is always one look after the time is up, so a slow look cannot miss a condition that became true.
+
+    Between two looks are at least *interval* seconds, as long as a look takes, and a twentieth of what has been waited,
+    but for that at most a second: looking must not slow down what is waited for.
     """
     start = clock.monotonic()
     while True:
-        late = clock.monotonic() - start >= timeout
+        begun = clock.monotonic()
+        late = begun - start >= timeout
         true, seen = look()
         if true:
             return seen
@@ -39,4 +45,5 @@ def wait_for(
                 last_seen=seen,
                 next_step=next_step,
             )
-        clock.sleep(interval)
+        now = clock.monotonic()
+        clock.sleep(max(interval, min(LONGEST_PAUSE, max(now - begun, (now - start) / 20))))
