@@ -146,9 +146,13 @@ def _not_run(told: Mapping[str, Any] | None) -> CommandFailed:
 
 
 def _parts(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """What a command wrote, piece by piece, each after its descriptor and its length (of the API: "Stream format")."""
+    """What a command wrote, piece by piece, each after its descriptor and its length (of the API: "Stream format");
+    or what the engine says in plain text, when it could not run it."""
     at = 0
-    while at + 8 <= len(content):
+    while at < len(content):
+        if content[at] > 2:
+            yield 2, content[at:]
+            return
         length = int.from_bytes(content[at + 4 : at + 8], "big")
         yield content[at], content[at + 8 : at + 8 + length]
         at += 8 + length

@@ -30,7 +30,7 @@ class Speaks(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             with contextlib.suppress(OSError):
                 for number, text in self.server.written():
-                    self.wfile.write(struct.pack(">BxxxL", number, len(text)) + text)
+                    self.wfile.write(struct.pack(">BxxxL", number, len(text)) + text if number else text)
         else:
             self.answer(201, {"Id": "e1"})
 
@@ -72,6 +72,12 @@ def test_both_streams_come_whole_and_the_end_is_waited_for(engine):
     engine.server.written = lambda: [(1, b"x" * 70000), (2, b"oh"), (1, "ü".encode())]
     said = engine.execute("c1", ("true",), 10)
     assert (said.stdout, said.stderr, said.returncode) == ("x" * 70000 + "ü", "oh", 3)
+
+
+def test_what_the_engine_itself_says_is_told(engine):
+    engine.server.written = lambda: [(0, b"OCI runtime exec failed: no such file\r\n")]
+    said = engine.execute("c1", ("/none",), 10)
+    assert (said.stdout, said.stderr.strip(), said.returncode) == ("", "OCI runtime exec failed: no such file", 3)
 
 
 def silent():
