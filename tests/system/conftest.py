@@ -94,7 +94,7 @@ class Service:
         return version
 
     def traffic(self, **options: Any) -> Traffic:
-        wanted = {"rate": 25, "seconds": 300, "requests": list(MIX), **options}
+        wanted = {"rate": 50, "seconds": 300, "requests": list(MIX), **options}
         return Traffic(self.url, **wanted)
 
     def ensure(self, version: str, beside: str = "") -> None:
