@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import tempfile
 import urllib.error
 import urllib.request
@@ -18,8 +19,13 @@ from typing import Any, Callable
 
 import pytest
 
+from ansible_collections.steady.runbooks.plugins.module_utils.compose.status import status
+from ansible_collections.steady.runbooks.plugins.module_utils.run.files import Files
+from ansible_collections.steady.runbooks.plugins.module_utils.run.ledger import Ledger
 from ansible_collections.steady.runbooks.tests.system import shop as examples
-from ansible_collections.steady.runbooks.tests.system.runner import Played, play
+from ansible_collections.steady.runbooks.tests.system.acting import settings_of
+from ansible_collections.steady.runbooks.tests.system.hello import STATE
+from ansible_collections.steady.runbooks.tests.system.runner import ENVIRONMENT, Played, play, read_ledger
 from ansible_collections.steady.runbooks.tests.system.traffic import Traffic
 
 BACKEND = "http://127.0.0.1:8000"
@@ -66,7 +72,9 @@ class Service:
         return self.done("status", {"format": "json"}).result("compose_info")
 
     def ledger(self) -> list[dict[str, Any]]:
-        return list(self.done("history", {"verify": True, "limit": 1000}).result("compose_history_info")["entries"])
+        """What history.yml reads, without the controller's seconds; it has been verified."""
+        Ledger(Files(f"/var/lib/steady/{self.name}")).verify()
+        return read_ledger(self.name)
 
     def state(self) -> dict[str, Any]:
         """What a run could change on this machine: files (but what a run notes about itself) and containers."""
@@ -114,7 +122,9 @@ class Service:
 
     def observed(self) -> dict[str, Any]:
         """Versions by what they do: ``live``, ``warm`` (the other one that runs) and ``kept``."""
-        seen = self.status()["observed"] if os.path.exists(f"/var/lib/steady/{self.name}") else {}
+        known = os.path.exists(f"/var/lib/steady/{self.name}")
+        params = {"settings": settings_of({"service_name": self.name}), "secrets": {}, "state_directory": STATE}
+        seen = status({**params, "registries": []})["observed"] if known else {}
         named = {name: record["version"] for name, record in (seen.get("releases") or {}).items()}
         slots = seen.get("slots") or {}
         live = seen.get("live")
@@ -124,6 +134,18 @@ class Service:
             "warm": warm[0] if warm else None,
             "kept": set(named.values()),
         }
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """See callbacks/packed_once.py. Processes beside this one get the place by their environment."""
+    if "STEADY_PACKED" not in os.environ:
+        os.environ["STEADY_PACKED"] = tempfile.mkdtemp(prefix="steady-packed-")
+        config.add_cleanup(lambda: shutil.rmtree(os.environ.pop("STEADY_PACKED")))
+    ENVIRONMENT.update(
+        STEADY_PACKED=os.environ["STEADY_PACKED"],
+        ANSIBLE_CALLBACK_PLUGINS=str(Path(__file__).with_name("callbacks")),
+        ANSIBLE_CALLBACKS_ENABLED="packed_once",
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
