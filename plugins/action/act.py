@@ -16,6 +16,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.steady.runbooks.plugins.plugin_utils.carrying import call
 from ansible_collections.steady.runbooks.plugins.plugin_utils.closing import Kept, closing
 from ansible_collections.steady.runbooks.plugins.plugin_utils.progress import Progress
 
@@ -101,7 +102,7 @@ class ActionModule(ActionBase):
             "reason": args["reason"],
         }
         name = f"steady.runbooks.{args['platform']}_run"
-        return self._execute_module(module_name=name, module_args=module_args, task_vars=task_vars)
+        return call(self, name, module_args, task_vars)
 
     def _follow(self, started: dict[str, Any], task_vars: dict[str, Any], patience: int) -> dict[str, Any]:
         """Show the step log until the run has a result. *patience*: seconds without a connection before giving up."""

@@ -21,6 +21,7 @@ from ansible_collections.steady.runbooks.plugins.module_utils.compose.settings i
 )
 from ansible_collections.steady.runbooks.plugins.module_utils.errors import Refused
 from ansible_collections.steady.runbooks.plugins.module_utils.run.variables import check_value
+from ansible_collections.steady.runbooks.plugins.plugin_utils.carrying import call, send
 from ansible_collections.steady.runbooks.plugins.plugin_utils.growth import check_growth
 from ansible_collections.steady.runbooks.plugins.plugin_utils.manifests import find_manifest
 from ansible_collections.steady.runbooks.plugins.plugin_utils.source import commit_of, pack
@@ -84,16 +85,15 @@ class ActionModule(ActionBase):
             if release:
                 packed = pack(args["source"])
                 release["source_digest"] = packed.digest
-                module_args.update(release=release, archive=self._send(packed.path))
+                module_args.update(release=release, archive=send(self, packed.path, "source.tar"))
             name = f"steady.runbooks.{args['platform']}_run"
-            planned = self._execute_module(module_name=name, module_args=module_args, task_vars=task_vars)
+            planned = call(self, name, module_args, task_vars)
         except Refused as refused:
             message = f"{refused.detail}. {refused.next_step}"
             return {**result, "failed": True, "msg": message, "failure": refused.as_dict()}
         finally:
             if packed:
                 os.unlink(packed.path)
-            self._remove_tmp_path(self._connection._shell.tmpdir)
         if not planned.get("failed"):
             self._show(planned, task_vars.get("inventory_hostname", ""))
         return {**result, **planned, "actor": {**_actor(), **args["actor"]}}
@@ -139,14 +139,6 @@ class ActionModule(ActionBase):
             "manifest": dict(manifest),
             "commit": args["commit"] or promoted.get("commit") or manifest.get("commit") or git["commit"],
         }
-
-    def _send(self, path: str) -> str:
-        if not self._connection._shell.tmpdir:
-            self._make_tmp_path()
-        remote = self._connection._shell.join_path(self._connection._shell.tmpdir, "source.tar")
-        self._transfer_file(path, remote)
-        self._fixup_perms2((self._connection._shell.tmpdir, remote))
-        return remote
 
     @staticmethod
     def _show(planned: dict[str, Any], host: str) -> None:

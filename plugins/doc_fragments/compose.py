@@ -27,6 +27,17 @@ options:
     description: Where the state of all services is kept on the host.
     type: path
     default: /var/lib/steady
+  code:
+    description: Where this module's code is on the target. Its action sets it, and brings the code.
+    type: dict
+    suboptions:
+      digest:
+        description: What the code is called.
+        type: str
+        required: true
+      archive:
+        description: An archive of it on the target.
+        type: path
 requirements:
   - docker >= 20.10 with compose >= 2.20 on the target
 """

@@ -91,15 +91,15 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.steady.runbooks.plugins.module_utils.carried import carried
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.arguments import SERVICE, fail
-from ansible_collections.steady.runbooks.plugins.module_utils.compose.evidence import diagnosis
 from ansible_collections.steady.runbooks.plugins.module_utils.errors import RunbookError
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=dict(SERVICE), supports_check_mode=True)
     try:
-        told = diagnosis(module.params)
+        told = carried(module, "compose.evidence").diagnosis(module.params)
     except RunbookError as error:
         fail(module, error)
     module.exit_json(changed=False, **told)

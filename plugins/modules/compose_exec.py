@@ -110,8 +110,8 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.steady.runbooks.plugins.module_utils.carried import carried
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.arguments import SERVICE, fail
-from ansible_collections.steady.runbooks.plugins.module_utils.compose.live import execute
 from ansible_collections.steady.runbooks.plugins.module_utils.errors import RunbookError
 
 
@@ -127,7 +127,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        said = execute(module.params, module.check_mode)
+        said = carried(module, "compose.live").execute(module.params, module.check_mode)
     except RunbookError as error:
         fail(module, error)
     if said["rc"]:

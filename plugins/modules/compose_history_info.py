@@ -101,11 +101,9 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.steady.runbooks.plugins.module_utils.carried import carried
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.arguments import SERVICE, fail
-from ansible_collections.steady.runbooks.plugins.module_utils.compose.platform import ComposePlatform
-from ansible_collections.steady.runbooks.plugins.module_utils.compose.settings import checked
 from ansible_collections.steady.runbooks.plugins.module_utils.errors import RunbookError
-from ansible_collections.steady.runbooks.plugins.module_utils.run.history import history
 
 
 def main() -> None:
@@ -119,9 +117,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    asked = {name: module.params[name] for name in ("verify", "head", "limit", "since")}
     try:
-        told = history(ComposePlatform.open(checked(module.params, references=False)).host.files, **asked)
+        told = carried(module, "compose.recorded").recorded(module.params)
     except RunbookError as error:
         fail(module, error)
     module.exit_json(changed=False, **told)

@@ -107,8 +107,8 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.steady.runbooks.plugins.module_utils.carried import carried
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.arguments import SERVICE, fail
-from ansible_collections.steady.runbooks.plugins.module_utils.compose.status import status, verified
 from ansible_collections.steady.runbooks.plugins.module_utils.errors import RunbookError
 
 
@@ -118,9 +118,10 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        seen = status(module.params)
+        status = carried(module, "compose.status")
+        seen = status.status(module.params)
         if module.params["verify"]:
-            seen["results"] = verified(module.params)
+            seen["results"] = status.verified(module.params)
     except RunbookError as error:
         fail(module, error)
     module.exit_json(changed=False, **seen)

@@ -87,8 +87,8 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.steady.runbooks.plugins.module_utils.carried import carried
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.arguments import SERVICE, fail
-from ansible_collections.steady.runbooks.plugins.module_utils.compose.live import logs
 from ansible_collections.steady.runbooks.plugins.module_utils.errors import RunbookError
 
 
@@ -103,7 +103,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        said = logs(module.params)
+        said = carried(module, "compose.live").logs(module.params)
     except RunbookError as error:
         fail(module, error)
     module.exit_json(changed=False, **said)

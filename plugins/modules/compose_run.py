@@ -17,7 +17,6 @@ description:
   - With O(run) and O(plan) it starts the act of that plan, detached, and returns at once. The run goes on by itself on
     the host, whatever becomes of the connection or of the controller, and ends in the plan's result or back where it
     began. The act observes and plans again under the lock, and refuses when that is no longer the same plan.
-  - Both are one module because Ansible makes an archive of a module's code at its first call only.
   - Use M(steady.runbooks.plan), and M(steady.runbooks.act), which follows a run to its end.
 extends_documentation_fragment:
   - steady.runbooks.attributes
@@ -229,6 +228,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.steady.runbooks.plugins.module_utils.carried import carried
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.arguments import REGISTRIES, SERVICE, fail
 from ansible_collections.steady.runbooks.plugins.module_utils.errors import RunbookError
 
@@ -279,21 +279,18 @@ def main() -> None:
     module.exit_json(**told)
 
 
-# Each imports its own half, because the other would take a quarter of a second for nothing.
 def _plan(module: AnsibleModule) -> dict[str, Any]:
-    from ansible_collections.steady.runbooks.plugins.module_utils.compose.planning import plan_runbook
-
-    planned = plan_runbook(module.params, scratch=module.tmpdir, stays=not module.check_mode)
+    planning = carried(module, "compose.planning")
+    planned = planning.plan_runbook(module.params, scratch=module.tmpdir, stays=not module.check_mode)
     changes = bool(planned.get("plan", {}).get("steps"))
     return {"changed": module.check_mode and changes, "diff": {"prepared": planned.get("text", "")}, **planned}
 
 
 def _start(module: AnsibleModule) -> dict[str, Any]:
-    from ansible_collections.steady.runbooks.plugins.module_utils.compose.detach import join_run, start_run
-
     if module.check_mode:
         return {"changed": False, "run": module.params["run"], "directory": ""}
-    started = join_run(module.params) if module.params["join"] else start_run(module.params, ACT)
+    detach = carried(module, "compose.detach")
+    started = detach.join_run(module.params) if module.params["join"] else detach.start_run(module.params, ACT)
     return {"changed": True, **started}
 
 

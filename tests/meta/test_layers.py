@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from ansible_collections.steady.runbooks.tests.meta import tree
 UTILS = tree.PLUGINS / "module_utils"
 INSIDE = f"ansible_collections.{tree.NAME}.plugins.module_utils."
 # What knows no platform. Every other package is a platform or a store.
-PURE = {"errors", "report", "run", "verify"}
+PURE = {"carried", "errors", "report", "run", "verify"}
+CARRIED = re.compile(r"""carried\(module, "([\w.]+)"\)""")
 
 
 def own(path: Path) -> set[str]:
@@ -48,8 +50,10 @@ def test_the_run_knows_no_platform(source: str) -> None:
 
 @pytest.mark.parametrize("source", sources(tree.PLUGINS / "modules"))
 def test_a_module_knows_one_platform(source: str) -> None:
-    platforms = own(tree.ROOT / source) - PURE
-    assert len(platforms) <= 1, sorted(platforms)
+    carried = CARRIED.findall((tree.ROOT / source).read_text())
+    assert not [name for name in carried if not UTILS.joinpath(*name.split(".")).with_suffix(".py").is_file()]
+    platforms = own(tree.ROOT / source) | {name.split(".")[0] for name in carried}
+    assert len(platforms - PURE) <= 1, sorted(platforms)
 
 
 @pytest.mark.parametrize("source", sources(tree.PLUGINS))

@@ -4,22 +4,24 @@
 
 """Runbooks planned and started on this machine as the modules do it, without Ansible around them.
 
-The plan is the function of module ``compose_run``, called here; the act is started by that which starts it, from an
-archive like Ansible's, detached, as a process of its own that can be killed. That saves the controller's five seconds,
-so it can be done some hundred times. That both ways plan the same is tested: the plan's hash says so.
+The plan is the function of module ``compose_run``, called here; the act is started by that which starts it, from a
+copy of our code, detached, as a process of its own that can be killed. That saves the controller's seconds: it can be
+done some hundred times. That both ways plan the same is tested: the plan's hash says so.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +42,7 @@ from ansible_collections.steady.runbooks.tests.system.runner import PATH, ROOT
 
 UTILS = "ansible_collections.steady.runbooks.plugins.module_utils"
 ACT = f"{UTILS}.compose.act"
-FAULTY = f"{UTILS}.faulty"  # the act that meets faults: tests/system/faulty.py, put into the archive beside the rest
+FAULTY = f"{UTILS}.faulty"  # the act that meets faults: tests/system/faulty.py, put into the copy beside the rest
 _START = f"""
 import json, sys
 sys.path.insert(0, sys.argv[1])
@@ -113,7 +115,7 @@ class Acting:
         params = {**self.params, **asked, "actor": {}, "reason": "", "environment_name": "local"}
         params["target_name"] = self.hello.name
         said = subprocess.run(
-            [sys.executable, "-c", _START, archive(), act],
+            [sys.executable, "-c", _START, code(), act],
             input=json.dumps(params),
             env={"PATH": PATH, "LC_ALL": "C.UTF-8", "STEADY_FAULTS": json.dumps(faults or {}), **self.environment},
             capture_output=True,
@@ -206,23 +208,15 @@ class Act:
         return dict(json.loads((self.directory / "result.json").read_text()))
 
 
-_ARCHIVE: list[str] = []
-
-
-def archive() -> str:
-    """A zip archive of our code as Ansible makes it for a module, made once."""
-    if not _ARCHIVE:
-        handle, path = tempfile.mkstemp(prefix="steady-act-", suffix=".zip")
-        utils = ROOT / "plugins" / "module_utils"
-        with os.fdopen(handle, "wb") as stream, zipfile.ZipFile(stream, "w") as packed:
-            for depth in range(1, 5):
-                packed.writestr("/".join(UTILS.split(".")[:depth]) + "/__init__.py", "")
-            packed.writestr(UTILS.replace(".", "/") + "/__init__.py", "")
-            for file in sorted(utils.rglob("*.py")):
-                packed.write(file, f"{UTILS.replace('.', '/')}/{file.relative_to(utils)}")
-            packed.write(ROOT / "tests/system/faulty.py", FAULTY.replace(".", "/") + ".py")
-        _ARCHIVE.append(path)
-    return _ARCHIVE[0]
+@functools.cache
+def code() -> str:
+    """A copy of our code as a host keeps it, with an act that meets faults beside the other."""
+    copy = tempfile.mkdtemp(prefix="steady-code-")
+    atexit.register(shutil.rmtree, copy)
+    utils = Path(copy, *UTILS.split("."))
+    shutil.copytree(ROOT / "plugins" / "module_utils", utils)
+    shutil.copy(ROOT / "tests" / "system" / "faulty.py", utils)
+    return copy
 
 
 def now() -> float:

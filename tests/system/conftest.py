@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 import tempfile
 import urllib.error
 import urllib.request
@@ -25,7 +24,7 @@ from ansible_collections.steady.runbooks.plugins.module_utils.run.ledger import 
 from ansible_collections.steady.runbooks.tests.system import shop as examples
 from ansible_collections.steady.runbooks.tests.system.acting import settings_of
 from ansible_collections.steady.runbooks.tests.system.hello import STATE
-from ansible_collections.steady.runbooks.tests.system.runner import ENVIRONMENT, Played, play, read_ledger
+from ansible_collections.steady.runbooks.tests.system.runner import Played, play, read_ledger
 from ansible_collections.steady.runbooks.tests.system.traffic import Traffic
 
 BACKEND = "http://127.0.0.1:8000"
@@ -134,18 +133,6 @@ class Service:
             "warm": warm[0] if warm else None,
             "kept": set(named.values()),
         }
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """See callbacks/packed_once.py. Processes beside this one get the place by their environment."""
-    if "STEADY_PACKED" not in os.environ:
-        os.environ["STEADY_PACKED"] = tempfile.mkdtemp(prefix="steady-packed-")
-        config.add_cleanup(lambda: shutil.rmtree(os.environ.pop("STEADY_PACKED")))
-    ENVIRONMENT.update(
-        STEADY_PACKED=os.environ["STEADY_PACKED"],
-        ANSIBLE_CALLBACK_PLUGINS=str(Path(__file__).with_name("callbacks")),
-        ANSIBLE_CALLBACKS_ENABLED="packed_once",
-    )
 
 
 @pytest.hookimpl(tryfirst=True)

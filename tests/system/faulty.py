@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The act in a world where something goes wrong: acting.py puts it into the archive and starts it instead of the act.
+"""The act in a world where something goes wrong: acting.py puts it beside the act and starts it instead of the act.
 
 Everything that the act does outside of itself is a point with a name: a durable write, a docker command, a request to
 the engine, a question to the edge. STEADY_FAULTS (JSON) says what happens at one of them, or what the clock does::

@@ -15,6 +15,7 @@ SERVICE: dict[str, Any] = {
     "settings": {"type": "dict", "required": True},
     "secrets": {"type": "dict", "default": {}, "no_log": True},
     "state_directory": {"type": "path", "default": STATE},
+    "code": {"type": "dict", "options": {"digest": {"type": "str", "required": True}, "archive": {"type": "path"}}},
 }
 
 REGISTRIES: dict[str, Any] = {

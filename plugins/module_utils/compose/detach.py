@@ -4,23 +4,21 @@
 
 """Starting the act so that it outlives the module, the connection and the controller.
 
-Ansible deletes a module's archive when the module ends, and waits for whatever holds its descriptors. So the act is
-started anew, in a session of its own, from a copy of that archive, with what it needs handed over in memory.
+Ansible deletes what a module came with when the module ends, and waits for whatever holds its descriptors. So the act
+is started anew, in a session of its own, from the host's copy of our code, with what it needs handed over in memory.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
+from ..carried import keep
 from ..errors import Refused
 from ..run.clock import Clock
 from ..run.files import Files
@@ -28,8 +26,6 @@ from ..run.journal import RUN_ID, Journal, at_work, not_written
 from ..run.lock import busy, process_identity
 from .settings import checked
 
-# The archive is put on the path here: in PYTHONPATH, Python would run what Ansible has in it for itself.
-KEPT = 3
 _START = "import importlib, sys; sys.path.insert(0, sys.argv[2]); importlib.import_module(sys.argv[1]).main()"
 
 
@@ -44,7 +40,7 @@ def start_run(params: Mapping[str, Any], act: str) -> dict[str, Any]:
     try:
         where = files.directory(f"runs/{run}")
         files.append(f"runs/{run}/act.log", b"", durable=False)
-        code = _own_code(files, run)
+        code = keep(files, params.get("code"))
     except OSError as error:
         raise not_written(error) from error
     request = {
@@ -99,25 +95,3 @@ def _run_id(run: str) -> str:
             f"{run} is no run id", code="bad_run_id", next_step="Use action steady.runbooks.act, which makes one."
         )
     return run
-
-
-def _own_code(files: Files, run: str) -> str:
-    """Where the act finds its code: a copy of the archive, or of the tree that Ansible unpacked it to."""
-    marker = os.path.join("ansible_collections", "steady", "runbooks", "plugins", "module_utils")
-    here = os.path.abspath(__file__)
-    root = here[: here.index(marker)].rstrip(os.sep)
-    if not os.path.isfile(root):
-        where = files.path(f"runs/{run}/code")
-        shutil.copytree(os.path.join(root, marker), os.path.join(where, marker))
-        return where
-    with zipfile.ZipFile(root) as archive:
-        members = [member for member in archive.infolist() if member.filename.startswith("ansible_collections")]
-        content = sorted((member.filename, member.CRC) for member in members)
-        name = f"code/{hashlib.sha256(repr(content).encode()).hexdigest()[:16]}"
-        if not files.exists(name):
-            # Unpacked once for all runs of this version: Python then keeps it compiled, which saves half a second.
-            with files.made(name) as new:
-                archive.extractall(new, members)
-            for old in sorted(files.names("code"), key=lambda one: os.path.getmtime(files.path("code", one)))[:-KEPT]:
-                files.remove(f"code/{old}")
-    return files.path(name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .. import carried
 from ..errors import Refused
 from ..run import checks
 from ..run.clock import Clock
@@ -82,9 +83,11 @@ def plan_runbook(params: Mapping[str, Any], scratch: str, stays: bool) -> dict[s
             last_seen=describe_steps(plan),
             next_step="Look at the new plan (--check --diff) and approve that one.",
         )
-    if stays and release and plan["steps"] and runbook != "preflight":  # after which nobody acts
+    if stays and plan["steps"] and runbook != "preflight":  # after which nobody acts
         try:
-            keep(files, params["archive"], release)
+            carried.keep(files, params.get("code"))
+            if release:
+                keep(files, params["archive"], release)
         except OSError as error:
             files.remove("incoming")
             raise not_written(error) from error

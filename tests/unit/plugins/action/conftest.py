@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
+import tempfile
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +17,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.play_context import PlayContext
 from ansible.template import Templar
+from ansible.utils.display import Display
 
 
 class Target:
@@ -53,21 +57,33 @@ def target() -> Target:
 
 
 @pytest.fixture
-def run(target, monkeypatch):
-    """``run(module, check=False, **arguments)``: the result of the action plugin in *module*."""
+def here(tmp_path, monkeypatch):
+    """Where the controller's temporary files are."""
+    directory = tmp_path / "controller"
+    directory.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(directory))
+    return directory
 
-    def call(module, check=False, **arguments):
+
+@pytest.fixture
+def run(target, tmp_path, monkeypatch):
+    """``run(module, check=False, name="x", **arguments)``: what the action in *module* answers for task *name*."""
+
+    def call(module, check=False, name="x", **arguments):
         task = SimpleNamespace(
-            args=arguments, check_mode=check, diff=False, async_val=0, action="x", environment=[], no_log=False,
+            args=arguments, check_mode=check, diff=False, async_val=0, action=name, environment=[], no_log=False,
             module_defaults={}, delegate_to=None, collections=[], _parent=None, become=False, get_name=lambda: "x",
         )  # fmt: skip
         loader = DataLoader()
         context = PlayContext()
-        connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None), reset=target.reset)
+        shell = SimpleNamespace(tmpdir=str(tmp_path), join_path=os.path.join)
+        connection = SimpleNamespace(_shell=shell, reset=target.reset)
         action = module.ActionModule(task, connection, context, loader, Templar(loader), None)
         monkeypatch.setattr(action, "_execute_module", target.module)
         monkeypatch.setattr(action, "_low_level_execute_command", target.command)
-        monkeypatch.setattr(module.display, "display", lambda text, color=None: target.said.append(text))
+        monkeypatch.setattr(action, "_transfer_file", shutil.copy)
+        monkeypatch.setattr(action, "_fixup_perms2", lambda paths: None)
+        monkeypatch.setattr(Display, "display", lambda self, text, color=None: target.said.append(text))
         return action.run(task_vars={"inventory_hostname": "hello1"})
 
     return call

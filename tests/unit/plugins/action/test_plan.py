@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import tarfile
 
 import pytest
@@ -45,13 +44,6 @@ def service(tmp_path, target):
     return {**SETTINGS, "source": str(tmp_path / "source"), "manifests": str(tmp_path / "releases")}
 
 
-@pytest.fixture(autouse=True)
-def by_copy(monkeypatch):
-    """A file is sent to where it is."""
-    monkeypatch.setattr(action.ActionModule, "_send", lambda self, path: path)
-    monkeypatch.setattr(action.ActionModule, "_remove_tmp_path", lambda self, path, force=False: None)
-
-
 def refusal(told):
     assert told["failed"] is True
     assert told["msg"] == f"{told['failure']['detail']}. {told['failure']['next_step']}"
@@ -81,7 +73,7 @@ def test_shows_each_reason_and_the_plan(run, target, service):
     ]
 
 
-def test_a_version_becomes_a_release(run, target, service):
+def test_a_version_becomes_a_release(run, target, service, here):
     run(action, runbook="apply_update", version="1.2.0", **service)
     args = target.modules[0][1]
     assert args["release"]["version"] == "1.2.0"
@@ -89,7 +81,7 @@ def test_a_version_becomes_a_release(run, target, service):
     assert args["release"]["commit"] == "abcdef1"
     assert len(args["release"]["source_digest"]) == 64
     assert target.archive == ["compose.yaml"]
-    assert not os.path.exists(args["archive"]), "the archive is left behind on the controller"
+    assert not list(here.iterdir()), "the archive is left behind on the controller"
 
 
 def test_the_same_source_has_the_same_digest(run, target, service):

@@ -48,7 +48,7 @@ def test_verify(run, host, monkeypatch, fails):
             raise StepFailed("1 of 1 checks failed: me: 401", code="checks_failed", next_step="Roll back.")
         return [{"name": "me", "ok": True, "seen": "200"}]
 
-    monkeypatch.setattr(module, "verified", verified)
+    monkeypatch.setattr(status, "verified", verified)
     told = run(module, verify=True)
     if fails:
         assert (told["failed"], told["msg"]) == (True, "1 of 1 checks failed: me: 401. Roll back.")
