@@ -70,16 +70,9 @@ class Engine:
         finally:
             connection.close()
 
-    def json(
-        self,
-        method: str,
-        path: str,
-        headers: Mapping[str, str] | None = None,
-        timeout: float = 60,
-        body: Mapping[str, Any] | None = None,
-    ) -> tuple[int, Any]:
-        """Status and JSON body of an answer."""
-        with self.stream(method, path, headers, timeout, body) as answer:
+    def json(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
+        """Status and JSON body of an answer; *options* as those of :meth:`stream`."""
+        with self.stream(method, path, **options) as answer:
             content = answer.read()
             return answer.status, json.loads(content) if content else None
 

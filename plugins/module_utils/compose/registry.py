@@ -29,7 +29,7 @@ _HUB = "docker.io"
 def digest_of(docker: Docker, reference: str, timeout: float = SECONDS) -> str:
     """``sha256:…`` of *reference*. Raise :class:`CommandFailed` with the registry's answer as ``last_seen``."""
     path = f"/distribution/{quote(reference, safe='/:@')}/json"
-    status, body = docker.engine.json("GET", path, _auth(docker, reference), timeout)
+    status, body = docker.engine.json("GET", path, headers=_auth(docker, reference), timeout=timeout)
     digest = ((body or {}).get("Descriptor") or {}).get("digest")
     if status != 200 or not digest:
         raise _failed(reference, str((body or {}).get("message") or f"HTTP status {status}"))
