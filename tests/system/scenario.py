@@ -103,6 +103,8 @@ def end(acting: Acting, act: Act, way: str = "auto") -> list[str]:
         ending = acting.start(acting.plan("recover", direction=way))
         result = ending.wait()
     except Refused as error:
+        if (way, error.code) == ("back", "no_way_back"):  # it says so, and changes nothing: the other way is left
+            return [*wrong, *end(acting, act, "finish")]
         return [*wrong, f"recover refuses: {error.code}: {error.detail}"]
     if result.get("outcome") != "done":
         wrong.append(f"recover ends {result.get('outcome')}: {result.get('failure')}")

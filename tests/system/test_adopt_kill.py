@@ -59,7 +59,8 @@ def test_the_act_is_killed(plain: Plain, runbook: str, tell: Callable[[str], Non
     if runbook == "unadopt":
         acting.done("adopt")
     steps = acting.plan(runbook, stays=False)["plan"]["steps"]
-    wrong, ways = [], []
+    wrong: list[str] = []
+    ways: list[str] = []
     with Alone(plain, ALONE[shape]) as alone:
         for number in range(1, len(steps) + 1):
             moments = (0.0, 0.3) if PROVE else (0.3 * (number % 2),)
@@ -87,8 +88,8 @@ def test_the_act_is_killed(plain: Plain, runbook: str, tell: Callable[[str], Non
                     wrong.append(f"{case}: other containers run than before")
                 if plain.version() != "1.0.0" or plain.ids(*SHAPES[shape].state) != state:
                     wrong.append(f"{case}: {plain.version()!r} answers, {plain.ids(*SHAPES[shape].state)}")
+                assert not wrong, "\n".join(wrong)  # with which the next could not begin
                 if bool(live) == (runbook == "adopt"):
                     acting.done(other)
     tell(f"{plain.name} {runbook}: {len(ways)} kills ended in {ways}")
-    assert not wrong, "\n".join(wrong)
     assert not alone.wrong and alone.looks
