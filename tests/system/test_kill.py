@@ -130,7 +130,8 @@ def settled(acting: Acting, act: Act) -> list[str]:
     return (end(acting, act) if outcome in ("dead", "stuck") else []) + not_whole(acting)
 
 
-STEPS = ("stage", "shift", "handover", "watch", "settle")
+# Not settle, which writes one file: by the time that anything is killed the run is over, and nobody looks any more.
+STEPS = ("stage", "shift", "handover", "watch")
 
 
 @pytest.mark.parametrize("step", STEPS if PROVE else STEPS[1:4:2])
