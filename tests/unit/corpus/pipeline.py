@@ -47,7 +47,7 @@ class Engine:
     def containers(self, *_labels: str) -> list[dict[str, Any]]:
         return []
 
-    def json(self, _method: str, path: str, *_rest: Any) -> tuple[int, Any]:
+    def json(self, _method: str, path: str, **_options: Any) -> tuple[int, Any]:
         if path == "/info":
             return 200, {"DockerRootDir": ""}
         if path.startswith("/distribution/127.0.0.1:5000/") and "/gone" not in path:
