@@ -47,7 +47,8 @@ def host(tmp_path):
         path.write_bytes(source.get(name, b""))
     (tmp_path / "tmp").mkdir()
 
-    def call(archive=False, keep=False, code=source):
+    def call(archive=False, keep=False, code=None):
+        code = code or source
         path = tmp_path / "code.zip"
         with zipfile.ZipFile(path, "w") as new:
             for name, text in code.items():
