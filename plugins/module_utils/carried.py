@@ -11,6 +11,7 @@ for code of this size more than half of a call's time. So a module of ours impor
 
 from __future__ import annotations
 
+import compileall
 import hashlib
 import importlib
 import os
@@ -52,6 +53,7 @@ def keep(files: Files, code: Mapping[str, Any] | None) -> str:
         if not files.exists(place):
             with files.made(place) as new:
                 shutil.copytree(here(), os.path.join(new, HERE))
+                compileall.compile_dir(new, quiet=2)  # all of it now, so that a call that only looks writes nothing
             copies = sorted(files.names("code"), key=lambda one: os.path.getmtime(files.path("code", one)))
             for old in copies[:-COPIES]:
                 files.remove(f"code/{old}")
@@ -102,7 +104,6 @@ def _unpacked(scratch: str, code: Mapping[str, Any]) -> str | None:
 
 def _import_from(where: str) -> None:
     """Let the packages that came with the call find the rest of themselves in the copy."""
-    sys.dont_write_bytecode = False  # whatever is set for whoever runs us: it saves every later call its compilation
     for name, package in list(sys.modules.items()):
         if f"{name}.".startswith(f"{OURS}.") and hasattr(package, "__path__"):
             package.__path__ = [os.path.join(where, *name.split("."))]
