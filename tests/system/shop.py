@@ -46,6 +46,11 @@ def remove(*services: str) -> None:
     run(str(ROOT / "examples/remove"), *services)
 
 
+def gone(kind: str, name: str) -> None:
+    """Nothing of this name is on the engine; a session that was killed may have left it."""
+    docker(kind, "rm", "--force", *(["--volumes"] if kind == "container" else []), name)
+
+
 def docker(*words: str) -> str:
     return run("docker", *words)
 

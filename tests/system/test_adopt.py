@@ -104,6 +104,7 @@ def runs(tmp_path: Path) -> Iterator[Callable[..., Plain]]:
         root.mkdir()
         plain = Plain(root, shape, name, free_port(), **{**SHAPES[shape].settings, **settings})
         made.append(plain)
+        shop.gone("network", f"{name}-shared")
         if shape == "profiles":
             docker("network", "create", f"{name}-shared")
         plain.up()
@@ -115,8 +116,7 @@ def runs(tmp_path: Path) -> Iterator[Callable[..., Plain]]:
     yield run
     for plain in made:
         plain.remove()
-        if f"{plain.name}-shared" in docker("network", "ls", "--format", "{{.Name}}"):
-            docker("network", "rm", f"{plain.name}-shared")
+        shop.gone("network", f"{plain.name}-shared")
 
 
 def content(plain: Plain, shape: str) -> list[str]:

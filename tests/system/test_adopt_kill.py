@@ -38,15 +38,15 @@ def plain(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     name = f"ad-kill-{shape}"
     shop.remove(name)
     network = f"{name}-shared"
-    if network not in docker("network", "ls", "--format", "{{.Name}}"):
-        docker("network", "create", network)
+    shop.gone("network", network)
+    docker("network", "create", network)
     service = Plain(tmp_path_factory.mktemp(shape), shape, name, free_port(), **SHAPES[shape].settings)
     try:
         service.up()
         yield service
     finally:
         service.remove()
-        docker("network", "rm", network)
+        shop.gone("network", network)
 
 
 @pytest.mark.parametrize("runbook", ["adopt", "unadopt"])

@@ -119,6 +119,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hello]:
     first = free_range()
     environment(hello, MORE_PORTS=f"{first}-{first + 1}")
     hello.write("source/filed.txt", "from a file\n")
+    shop.gone("network", OUTSIDE)
     docker("network", "create", OUTSIDE)
     try:
         acting = Acting(hello)
@@ -127,7 +128,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hello]:
         yield hello
     finally:
         hello.remove()
-        docker("network", "rm", OUTSIDE)
+        shop.gone("network", OUTSIDE)
 
 
 def free_range() -> int:
@@ -225,6 +226,7 @@ def test_no_name_leads_to_two_slots(service: Hello) -> None:
             assert leads_to(web, name) == {api["Name"].lstrip("/")}, name
         assert leads_to(web, "db") == {f"{NAME}-db-1"}
     words = ("run", "-d", "--rm", "--label", "com.docker.compose.project=uc-else", "--name", "uc-else")
+    shop.gone("container", "uc-else")
     for network in (f"{NAME}_front", f"{NAME}_back", OUTSIDE):
         docker(*words, "--network", network, IMAGE, "sleep", "60")
         try:
@@ -232,7 +234,7 @@ def test_no_name_leads_to_two_slots(service: Hello) -> None:
             for name in ("web", "shop", "shop-outside", "api", f"{NAME}-api-container", "api-host"):
                 assert not leads_to(beside, name), f"{name} in {network}"
         finally:
-            docker("rm", "--force", "uc-else")
+            shop.gone("container", "uc-else")
 
 
 def test_an_anonymous_volume_is_each_slots_own(service: Hello) -> None:

@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.steady.runbooks.plugins.module_utils.errors import Refused
 from ansible_collections.steady.runbooks.plugins.module_utils.run.contract import other
 from ansible_collections.steady.runbooks.tests.lab import lab
-from ansible_collections.steady.runbooks.tests.system import services
+from ansible_collections.steady.runbooks.tests.system import services, shop
 from ansible_collections.steady.runbooks.tests.system.acting import Acting
 from ansible_collections.steady.runbooks.tests.system.hello import docker, wait_until
 from ansible_collections.steady.runbooks.tests.system.oracle import answers
@@ -39,6 +39,7 @@ def acting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Acting]:
 def registry() -> Iterator[str]:
     """A registry of this test's own, by the name of its container; it has hello."""
     name, port = "k-registry", 5055
+    shop.gone("container", name)
     docker("run", "-d", "--name", name, "--network", "host", "-e", f"REGISTRY_HTTP_ADDR=127.0.0.1:{port}",
            "-e", "OTEL_TRACES_EXPORTER=none", lab.REGISTRY_IMAGE)  # fmt: skip
     try:
@@ -48,7 +49,7 @@ def registry() -> Iterator[str]:
         docker("image", "rm", f"127.0.0.1:{port}/k-hello:1")
         yield name
     finally:
-        docker("rm", "-f", "-v", name)
+        shop.gone("container", name)
 
 
 def removed(image: str) -> None:

@@ -126,11 +126,12 @@ def test_what_is_asked_of_a_database_changes_nothing(service: Acting) -> None:
 
 def test_a_network_takes_one_from_the_pools(service: Acting) -> None:
     engine, name = service.platform.host.docker.engine, "uc-room-network"
+    shop.gone("network", name)
     docker("network", "create", name)
     try:
         there, given = engine.json("GET", "/networks")[1], engine.json("GET", "/info")[1].get("DefaultAddressPools")
     finally:
-        docker("network", "rm", name)
+        shop.gone("network", name)
     without = [one for one in there if one["Name"] != name]
     with mock.patch.object(pools, "ENOUGH", 10**6), mock.patch.object(pools, "_routes", list):
         assert pools.free_networks(given, without) - pools.free_networks(given, there) == 1

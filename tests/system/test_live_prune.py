@@ -56,7 +56,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Acting, 
         yield one, images
     finally:
         hello.remove()
-        docker("rm", "-f", "lv-holds")
+        shop.gone("container", "lv-holds")
         for reference in images:
             if here(reference):
                 docker("image", "rm", reference)
@@ -70,6 +70,7 @@ def test_what_goes_is_listed_first_and_nothing_else_goes(service: tuple[Acting, 
     acting, images = service
     hello = acting.hello
     # 1.0.0's image has somebody's container, 1.1.0's has somebody's tag.
+    shop.gone("container", "lv-holds")
     docker("create", "--name", "lv-holds", images[0])
     docker("tag", images[1], "lv-prune-mine:1")
     told = hello.done("prune", "--check", "--diff")

@@ -196,7 +196,7 @@ def test_too_little_disk(variant: Hello) -> None:
 
 def test_a_state_directory_on_a_disk_that_is_nearly_full(tmp_path: Path) -> None:
     hello = Hello(tmp_path, "t-refuse-full")
-    hello.state.mkdir(mode=0o700)
+    hello.state.mkdir(mode=0o700, exist_ok=True)
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=8m,mode=700", "tmpfs", str(hello.state)], capture_output=True, check=False
     )

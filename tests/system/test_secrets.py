@@ -153,6 +153,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     words = [word for key, value in auth.items() for word in ("-e", f"{key}={value}")]
     login = base64.b64encode(f"planted:{VALUE['registry']}".encode()).decode()
     (root / "config.json").write_text(json.dumps({"auths": {address: {"auth": login}}}))
+    shop.gone("container", name)
     docker("run", "-d", "--name", name, "--network", "host", "-v", f"{root}:/auth:ro", *words, lab.REGISTRY_IMAGE)
     try:
         wait_until(lambda: lab.answers(f"http://{address}/v2/", 2) == 401, "the registry wants a login", 30)
@@ -161,7 +162,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         docker("rmi", image)
         yield address
     finally:
-        docker("rm", "--force", "--volumes", name)
+        shop.gone("container", name)
         left = docker("image", "ls", "--digests", "--format", "{{.Repository}}@{{.Digest}}", f"{address}/hello")
         for reference in left:
             docker("rmi", reference)
