@@ -126,6 +126,10 @@ def live_web(service: Acting) -> str:
     return f"{service.hello.name}-{live}-web-{live}-1"
 
 
+def stream(cache: str, *words: str) -> None:
+    docker("exec", cache, "redis-cli", *words)
+
+
 def test_nothing_is_wrong(service: Acting) -> None:
     assert first(service) == {}
 
@@ -138,6 +142,14 @@ def test_a_worker_that_does_not_work(service: Acting) -> None:
     assert "40 entries wait in jobs of cache" in found["evidence"]
     assert "logs.yml -e service=worker" in found["next_step"]
     docker("exec", cache, "redis-cli", "del", "jobs")
+    stream(cache, "xgroup", "create", "stream", "workers", "0", "mkstream")
+    for number in range(3):
+        stream(cache, "xadd", "stream", "*", "job", str(number))
+    stream(cache, "xreadgroup", "group", "workers", "one", "count", "2", "streams", "stream", ">")
+    assert "3 entries wait in stream of cache" in first(service)["evidence"], "two not acknowledged, one not given"
+    stream(cache, "xreadgroup", "group", "workers", "one", "noack", "streams", "stream", ">")
+    stream(cache, "xgroup", "delconsumer", "stream", "workers", "one")
+    assert first(service) == {}, "a stream keeps what was read"
     live = service.platform.edge.serving().live
     worker = f"{service.hello.name}-{live}-worker-{live}-1"
     docker("stop", "-t", "0", worker)
