@@ -258,8 +258,10 @@ def choose_rollback(observed: Observation, wanted: str | None) -> Release:
         previous = (releases.get(current or "") or {}).get("previous")
         if not previous or previous not in releases:
             others = {name: record for name, record in releases.items() if name != current}
+            gone = f"{previous}, which was live before the present one, is kept no longer"
             raise Refused(
-                "there is nothing to roll back to: no release was live before the present one",
+                "there is nothing to roll back to: "
+                + (gone if previous else "no release was live before the present one"),
                 code="nothing_to_roll_back_to",
                 last_seen=[f"{r['version']} ({r['id']})" for r in others.values()],
                 next_step=f"Name another release that is kept here with -e release=VERSION: {_kept(others)}."

@@ -335,6 +335,7 @@ class MemoryPlatform(PlainCalls):
             kept = {"release": self.world.state.releases, "image": self.world.state.images, "run": {}}[kind]
             there = [name for name in names if name in kept]
             for name in there:
+                self.world.discarding(name)
                 del kept[name]
                 self._did("discard")
             return {"changed": bool(there)}

@@ -147,7 +147,7 @@ def test_going_back_that_stops_what_serves_is_found(monkeypatch: pytest.MonkeyPa
 
 def test_a_prune_that_takes_what_a_rollback_needs_is_found(monkeypatch: pytest.MonkeyPatch, machine: Machine) -> None:
     monkeypatch.setattr(in_place, "_needed", lambda observed: {})
-    assert "what a rollback needs is gone" in found(machine, "prune beside a retired slot")
+    assert "what a rollback needs is removed" in found(machine, "prune beside a retired slot")
 
 
 def test_going_back_that_leaves_the_maintenance_page_is_found(

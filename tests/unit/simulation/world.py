@@ -137,6 +137,12 @@ class World:
             wrong.append(f"{self.record(live)['version']} serves on schema {state.schema}")
         self.wrong += [f"after {what}: {one}" for one in wrong]
 
+    def discarding(self, name: str) -> None:
+        """Called before a release, an image or a run is removed."""
+        for slot in SLOTS:
+            if name in (self.state.slots[slot].release, self.record(slot).get("previous")):
+                self.wrong.append(f"what a rollback needs is removed: {name}")
+
     def lives(self, release: dict[str, Any]) -> bool:
         return lives_with(release, self.schema(), self.state.releases.values())
 
@@ -155,11 +161,9 @@ class World:
             return [*found, f"requests are on {live}"]
         mine, idle, record = state.slots[live], state.slots[other(live)], self.record(live)
         expected = set(record.get("hands") or ())
-        needed = [mine.release, idle.release, record.get("previous")]
         extra = {name: one["replicas"] - 1 for name, one in state.scale.items() if one.get("replicas", 1) > 1}
         checks = [
             (state.counts == extra, f"more containers than one run: {state.counts} instead of {extra}"),
-            (all(one in state.releases for one in needed if one), f"what a rollback needs is gone: {needed}"),
             (set(record.get("images", {}).values()) <= set(state.images), "an image of what serves is gone"),
             (bool(record), f"no record of what serves in {live}"),
             (self.ready(live), f"{live} serves, but is {mine.web} and not ready"),

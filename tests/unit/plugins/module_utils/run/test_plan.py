@@ -86,6 +86,7 @@ def plan(seen: Observation, runbook: str, new: Release | None = None, **options:
 
 
 ONE, TWO = release("1.0.0"), release("1.1.0", previous="1.0.0-1")
+ORPHAN = release("1.0.0", previous="0.9.0-1")
 
 
 # -- going back -------------------------------------------------------------------------------------------------------
@@ -317,6 +318,7 @@ def test_an_update_knows_what_to_go_back_to() -> None:
     ("seen", "runbook", "options", "code", "named"),
     [
         (observed(ONE, live="blue"), "rollback", {}, "nothing_to_roll_back_to", "no release was live before"),
+        (observed(ORPHAN, live="blue"), "rollback", {}, "nothing_to_roll_back_to", "0.9.0-1, which was live before"),
         (observed(), "rollback", {}, "nothing_to_roll_back_to", ""),
         (observed(ONE, live="blue"), "rollback", {"release": "9.9.9"}, "unknown_release", "9.9.9"),
         (observed(ONE, live="blue"), "rollback", {"release": "1.0.0"}, "already_live", "1.0.0"),
