@@ -157,6 +157,27 @@ def test_a_worker_that_does_not_work(service: Acting) -> None:
     docker("start", worker)
 
 
+@pytest.mark.parametrize(
+    ("gone", "cause", "check", "mends"),
+    [
+        ("edge", "edge_down", "edge: it is absent", ("maintenance", "-e", "state=keep")),
+        ("slot", "not_running", "it is stopped", ("apply_update", "-e", "version=1.0.0")),
+        ("cache-1", "not_running", "state services: they are partial", ("apply_update", "-e", "version=1.0.0")),
+    ],
+)
+def test_what_somebody_removed(service: Acting, gone: str, cause: str, check: str, mends: tuple[str, ...]) -> None:
+    hello = service.hello
+    docker("rm", "--force", live_web(service) if gone == "slot" else f"{hello.name}-{gone}")
+    assert first(service)["cause"] == cause
+    assert check in hello.play("verify").stdout
+    drift = service.status()["observed"]["drift"]
+    assert len(drift) == 1 and f"{mends[0]}.yml" in drift[0], drift
+    assert "drift" in hello.done("preflight", "-e", "version=1.0.0")
+    hello.done(*mends)
+    assert hello.version() and service.status()["observed"]["drift"] == [] and first(service) == {}
+    hello.done("verify")
+
+
 def test_connections_that_nobody_gives_back(service: Acting) -> None:
     ask(service, "/connect")
     try:

@@ -59,7 +59,7 @@ def _observe_process(runtime: Runtime, answer: dict[str, Any], drift: list[str],
     answer["old_workers"] = sum(worker.old for worker in workers)
     for where in dead_ports(answer["ports"]):
         answer["state"] = "broken"
-        drift.append(f"the edge runs, but nothing listens on {where}: docker-proxy has ended")
+        drift.append(f"the edge runs, but nothing listens on {where}: maintenance.yml -e state=keep mends it")
     if answer["running_config"] != answer["config"]:
         drift.append("the edge runs another configuration than the one on the disk")
     try:

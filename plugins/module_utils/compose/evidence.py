@@ -92,6 +92,7 @@ def collect(platform: ComposePlatform) -> dict[str, Any]:
             "edge": seen["state"],
             "run": run_of(platform),
             "containers": containers,
+            "missing": _missing(platform, live, containers),
             "requests": requests.result(),
             "database": database.result(),
             "redis": _still(redis.result(), _or([], _redis, platform, containers)),
@@ -107,9 +108,24 @@ def _or(otherwise: Any, function: Any, *arguments: Any) -> Any:
         return otherwise
 
 
+def _missing(platform: ComposePlatform, live: str | None, containers: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """What should run and has no container at all."""
+    there = {(one["service"], one["wanted"]) for one in containers}
+    record = _record(platform, live) if live else {}
+    wanted = {name: "web" for name, count in (record.get("replicas") or {}).items() if count}
+    wanted |= dict.fromkeys(observe.expected_hands(record), "worker")
+    base = platform.host.files.read_json("base/base.json") or {}
+    wanted |= dict.fromkeys(base.get("services") or [], "state")
+    return [{"service": name, "role": role} for name, role in sorted(wanted.items()) if (name, True) not in there]
+
+
+def _record(platform: ComposePlatform, slot: str) -> Mapping[str, Any]:
+    return platform.host.release(platform.host.slot(slot).get("release") or "") or {}
+
+
 def _slot(platform: ComposePlatform, slot: str, live: str | None) -> list[dict[str, Any]]:
     host = platform.host
-    roles = (host.release(host.slot(slot).get("release") or "") or {}).get("roles") or {}
+    roles = _record(platform, slot).get("roles") or {}
     return [
         _container(platform, one, slot, roles.get(service_of(one), "web"), slot == live)
         for one in host.slot_containers(slot)
@@ -172,7 +188,14 @@ def _cpu(host: Host, container: str) -> float:
 def _requests(platform: ComposePlatform) -> dict[str, Any]:
     """What users got by slot in the last minutes, our probes left out."""
     now, edge = platform.host.clock.now(), platform.edge
-    records = [one for one in edge.log(now - WINDOW, now) if not one["probe"] and one["ended_by"] != "client"]
+    live = edge.serving().live
+    # What a former release in this slot answered is none of this one's.
+    since = (_record(platform, live).get("live_since") or 0.0) if live in SLOTS else 0.0
+    records = [
+        one
+        for one in edge.log(now - WINDOW, now)
+        if not one["probe"] and one["ended_by"] != "client" and (one["slot"] != live or one["time"] >= since)
+    ]
     found = {}
     for slot in sorted({*SLOTS, *(one["slot"] for one in records if one["slot"])}):
         mine = [one for one in records if one["slot"] == slot]

@@ -73,7 +73,7 @@ def _slot(host: Host, slot: str, containers: list[dict[str, Any]], releases: Map
     else:
         state = "running" if len(up) >= expected else "partial"
     busy = {service_of(c) for c in hands if is_running(c)}
-    wanted = {name for name, role in roles.items() if role in ("worker", "scheduler")}
+    wanted = expected_hands(release)
     working = "running" if wanted <= busy else "partial" if busy else "stopped"
     return {
         "release": record.get("release"),
@@ -82,6 +82,13 @@ def _slot(host: Host, slot: str, containers: list[dict[str, Any]], releases: Map
         "workers": working if release.get("workers") else "none",
         "warm_until": record.get("warm_until"),
     }
+
+
+def expected_hands(release: Mapping[str, Any]) -> set[str]:
+    """The workers and schedulers of a release that have a container; one may be there with no replica."""
+    members = (release.get("understanding") or {}).get("services") or {}
+    hands = {name for name, role in (release.get("roles") or {}).items() if role in ("worker", "scheduler")}
+    return {name for name in hands if members.get(name, {}).get("replicas", 1)}
 
 
 def _jobs(containers: list[dict[str, Any]]) -> list[dict[str, str]]:
@@ -125,9 +132,17 @@ def _drift(host: Host, slots: Mapping[str, Any], base: list[dict[str, Any]], edg
         name = container["Name"].lstrip("/")
         state = "runs" if is_running(container) else f"is there ({container['State']['Status']})"
         found.append(f"container {name} {state} outside our releases (a plain compose up?): docker rm --force {name}")
+    live = _traffic(edge)["live"]
     for slot, state in slots.items():
         if state["state"] == "partial":
             found.append(f"slot {slot} runs only in part")
+        elif slot == live and state["state"] != "running":
+            found.append(f"slot {slot} serves, but is {state['state']}: apply_update.yml of the same release starts it")
+    if live in SLOTS and edge["state"] in ("absent", "stopped"):
+        found.append(f"the edge is {edge['state']}, so nobody is served: maintenance.yml -e state=keep starts it")
+    missing = sorted(set(ours) - {service_of(c) for c in base if is_running(c)})
+    if missing:
+        found.append(f"{', '.join(missing)} (state) is not running: apply_update.yml of the same release starts it")
     return found
 
 

@@ -47,16 +47,20 @@ def status(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def verified(params: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Smoke tests and version through the edge, and the log since the live release started; all must be well."""
+    """What has to run, smoke tests and version through the edge, and the log since the live release started; all must
+    be well."""
     platform = ComposePlatform.open(checked(params))
-    live = platform.edge.serving().live
-    record = platform.host.release(platform.host.slot(live).get("release") or "") if live in ("blue", "green") else None
-    if not record:
+    observed = platform.describe()
+    live = observed["live"]
+    record = observed["releases"].get(observed["slots"][live]["release"] or "") if live else None
+    if not live or not record:
         raise StepFailed("no release serves here", code="nothing_live", next_step="Apply an update (apply_update.yml).")
-    results = check_release(platform, platform.host.settings, platform.host.secrets, platform.host.clock, None, record)
-    if not results:
+    results = _standing(observed, live)
+    asked = check_release(platform, platform.host.settings, platform.host.secrets, platform.host.clock, None, record)
+    if not asked:
         seen = "nothing was asked: there is no service_smoke_tests, nor service_version_endpoint"
-        results.append({"name": "requests", "ok": True, "status": None, "ms": None, "seen": seen})
+        asked = [_told("requests", True, seen)]
+    results += asked
     limit = (platform.host.settings.get("watch") or {}).get("log_errors")
     platform.host.hide_kept()
     lines = platform.host.mask.data(platform.logs(live, record.get("live_since") or 0.0, 100))
@@ -71,6 +75,22 @@ def verified(params: Mapping[str, Any]) -> list[dict[str, Any]]:
             next_step="status.yml tells what runs; rollback.yml goes back to the release before.",
         )
     return results
+
+
+def _standing(observed: Observation, live: str) -> list[dict[str, Any]]:
+    """Whether all that has to run does."""
+    slot = observed["slots"][live]
+    health = " and not healthy" if slot["state"] == "running" and not slot["ready"] else ""
+    return [
+        _told("edge", observed["edge"] == "running", f"it is {observed['edge']}"),
+        _told(f"slot {live}", slot["ready"], f"it is {slot['state']}{health}"),
+        _told("workers", slot["workers"] in ("running", "none"), f"they are {slot['workers']}"),
+        _told("state services", observed["base"] in ("running", "none"), f"they are {observed['base']}"),
+    ]
+
+
+def _told(name: str, ok: bool, seen: str) -> dict[str, Any]:
+    return {"name": name, "ok": ok, "status": None, "ms": None, "seen": seen}
 
 
 def _roles(record: Release | None) -> dict[str, dict[str, str]]:

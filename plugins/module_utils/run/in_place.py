@@ -23,18 +23,20 @@ RUNBOOKS = ("maintenance", "prune", "scale")
 def maintenance(observed: Observation, state: str) -> tuple[list[Step], list[Step]]:
     """The steps that put up the maintenance page or take it down (``on``, ``off``), and those that undo them.
 
-    Either brings the edge up to date, with renewed certificates; with ``keep`` this is all.
+    Either brings the edge up to date, with renewed certificates, and starts it; with ``keep`` this is all.
     """
+    down = observed["edge"] != "running"
     if state == "keep":
-        step = _step("maintain", "Let the edge take the renewed certificates", "none: the host has no others", on=None)
-        return ([step] if observed.get("edge_due") else []), [step]
+        title = "Start the edge" if down else "Let the edge take the renewed certificates"
+        step = _step("maintain", title, "none: it is as it has to be", on=None)
+        return ([step] if down or observed.get("edge_due") else []), [step]
     on = state == "on"
     live = observed["live"]
     serves = f"{_named(observed, observed['slots'][live]['release'])} in {live}"
     texts = {True: "Answer users with the maintenance page", False: f"Give users back to {serves}"}
     both = {way: [_step("maintain", texts[way], texts[not way].lower(), on=way)] for way in (True, False)}
     there = observed["traffic"].get("maintenance", False) == on and observed["traffic"].get("told", True)
-    return ([] if there else both[on]), both[not on]
+    return ([] if there and not down else both[on]), both[not on]
 
 
 def prune(observed: Observation, stock: Stock) -> tuple[list[Step], list[str]]:

@@ -203,7 +203,8 @@ def apply_update(
     """Slot, steps and notes for a new release."""
     live, notes = observed["live"], []
     current = observed["releases"].get(observed["slots"][live]["release"]) if live else None
-    if live and observed["slots"][live]["release"] == release["id"] and observed["slots"][live]["ready"]:
+    whole = observed["edge"] == "running" and observed["base"] not in ("absent", "partial")
+    if live and observed["slots"][live]["release"] == release["id"] and observed["slots"][live]["ready"] and whole:
         return live, [], [f"{release['version']} is live already, from the same images, source and settings"]
     slot = other(live) if live else _free(observed, release)
     wanted = (release.get("schema") or {}).get("revision")

@@ -77,11 +77,11 @@ def dead_run(evidence: Evidence) -> Finding | None:
 
 
 def edge_down(evidence: Evidence) -> Finding | None:
-    if evidence["edge"] in ("running", "absent"):
+    if evidence["edge"] == "running" or not evidence["live"]:
         return None
     said = [f"the edge is {evidence['edge']}"]
     next_step = (
-        "blue_green_switch.yml or rollback.yml starts it; `docker logs` of the container that ends in -edge tells why."
+        "maintenance.yml -e state=keep starts it; `docker logs` of the container that ends in -edge tells why it ended."
     )
     return _finding("edge_down", "the edge does not run, so nobody is served", 98, said, next_step)
 
@@ -113,7 +113,7 @@ def out_of_memory(evidence: Evidence) -> Finding | None:
     told = _lines(evidence, _MEMORY)
     if not said and not maybe and not near and not told:
         return None
-    score = 94 if said else 75 if told else 66 if maybe else 45
+    score = 94 if said else 75 if told else 74 if maybe else 45
     said += [f"{one['name']} was killed, by the kernel for want of memory or by hand" for one in maybe]
     said += [f"{one['name']} uses {100 * one['memory'] / one['memory_limit']:.0f}% of its {_mib(one)}" for one in near]
     service = next((one["service"] for one in [*killed, *near, *maybe]), "NAME")
@@ -210,12 +210,14 @@ def restarting(evidence: Evidence) -> Finding | None:
 
 def not_running(evidence: Evidence) -> Finding | None:
     bad = [one for one in _wanted(evidence) if one["state"] != "running" and one["role"] not in ("worker", "scheduler")]
-    if not bad:
+    missing = evidence["missing"]
+    if not bad and not missing:
         return None
     said = [f"{one['name']} ({one['role']}) is {one['state']}" for one in bad]
-    return _finding(
-        "not_running", f"{bad[0]['service']} does not run", 65, said, "rollback.yml, or apply_update.yml once more."
-    )
+    said += [f"{one['service']} ({one['role']}) has no container" for one in missing]
+    next_step = "apply_update.yml of the same release starts it again; rollback.yml goes back."
+    score = 73 if missing or any(one["state"] != "restarting" for one in bad) else 65
+    return _finding("not_running", f"{(*bad, *missing)[0]['service']} does not run", score, said, next_step)
 
 
 def worker_idle(evidence: Evidence) -> Finding | None:
@@ -272,10 +274,9 @@ def redis_full(evidence: Evidence) -> Finding | None:
 
 
 def server_errors(evidence: Evidence) -> Finding | None:
-    said, worst = [], ""
+    said = []
     for slot, seen in evidence["requests"].items():
-        if seen["errors"] and seen["errors"] >= 0.01 * seen["requests"]:
-            worst = worst or slot
+        if slot == evidence["live"] and seen["errors"] and seen["errors"] >= 0.01 * seen["requests"]:
             codes = ", ".join(
                 f"{count} x {status}" for status, count in sorted(seen["statuses"].items()) if int(status) >= 500
             )
@@ -284,7 +285,7 @@ def server_errors(evidence: Evidence) -> Finding | None:
         return None
     lines = _lines(evidence, LOG_ERROR)
     next_step = "logs.yml tells what it says; rollback.yml if it began with the release."
-    return _finding("server_errors", f"{worst} answers with server errors", 72, said + lines, next_step)
+    return _finding("server_errors", f"{evidence['live']} answers with server errors", 72, said + lines, next_step)
 
 
 def hanging(evidence: Evidence) -> Finding | None:

@@ -49,6 +49,12 @@ def test_a_renewed_certificate_is_taken_whether_users_get_the_page_or_not() -> N
         assert args(planned["steps"]) == args(planned["back"]) == [{"on": None}]
 
 
+@pytest.mark.parametrize("state", ["keep", "on", "off"])
+def test_an_edge_that_does_not_run_is_started(state: str) -> None:
+    seen = observed("green", traffic=page(state == "on"), edge="stopped")
+    assert len(plan(seen, "maintenance", state=state)["steps"]) == 1
+
+
 def test_what_is_done_behind_the_maintenance_page_says_that_the_page_stays() -> None:
     planned = plan(observed("green", traffic=page(True)), "blue_green_switch")
     assert "maintain" not in [step["do"] for step in planned["steps"]]

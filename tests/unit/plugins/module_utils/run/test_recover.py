@@ -31,6 +31,7 @@ def observed(live: str | None = "blue", schema: str = "r1", **more: Any) -> dict
         "live": live,
         "traffic": {"live": live or "hold", "share": 0, "canary": ""},
         "base": "running",
+        "edge": "running",
         "slots": {"blue": {"release": "1.0.0-1", **runs}, "green": {"release": "1.1.0-1", **runs}},
         "releases": {"1.0.0-1": ONE, "1.1.0-1": TWO},
         "jobs": [],

@@ -28,6 +28,7 @@ def seen(*containers: Seen, **more: Any) -> Seen:
         "edge": "running",
         "run": {},
         "containers": list(containers or [container()]),
+        "missing": [],
         "requests": {"blue": {"requests": 500, "errors": 1, "statuses": {"200": 499}, "p95_ms": 20.0, "waiting": [1]}},
         "database": {"service": "db", "used": 20, "most": 100, "idle_in_transaction": 0, "slow": [], "refused": ""},
         "redis": [redis()],
@@ -55,6 +56,7 @@ WORKER = {"role": "worker", "health": "none"}
 CASES: list[tuple[str, Seen, str]] = [
     ("dead_run", seen(run={"state": "dead", "run": "r-1", "runbook": "rollback"}), "run r-1 (rollback)"),
     ("edge_down", seen(edge="stopped"), "the edge is stopped"),
+    ("edge_down", seen(edge="absent"), "the edge is absent"),
     ("maintenance", seen(maintenance=True), "every user gets 503"),
     ("disk_full", seen(disks=[{"where": "/var", "free_mib": 12, "percent": 0.1}]), "12 MiB (0.1%) are free in /var"),
     ("disk_full", seen(container(log=["OSError: [Errno 28] No space left on device"])), "No space left"),
@@ -72,6 +74,7 @@ CASES: list[tuple[str, Seen, str]] = [
     ("unhealthy", seen(container(health="unhealthy", health_said="curl: (7) refused")), "its check said: curl: (7)"),
     ("restarting", seen(container(restarts=4)), "was restarted 4 times"),
     ("not_running", seen(container(state="exited")), "(web) is exited"),
+    ("not_running", seen(missing=[{"service": "db", "role": "state"}]), "db (state) has no container"),
     ("worker_idle", seen(container(), container("worker", state="exited", **WORKER)), "shop-worker-1 is exited"),
     (
         "worker_idle",
@@ -100,6 +103,8 @@ def test_every_cause_is_tried() -> None:
 
 def test_nothing_is_found_where_all_is_well() -> None:
     assert diagnose(seen()) == []
+    former = {"green": answers(50, {"500": 50})["requests"]["blue"]}
+    assert diagnose(seen(requests=former)) == [], "green does not serve any more"
     idle = seen(container(), container("worker", cpu=0.0, **WORKER))
     assert diagnose(idle) == [], "a worker with nothing to do is not idle"
     stopped = container(state="exited", exit=143, wanted=False)
