@@ -242,6 +242,18 @@ def test_docker_is_not_installed(service: Hello, tmp_path: Path) -> None:
     assert told == "docker is not installed on this host. Run bootstrap.yml for this environment."
 
 
+def test_a_ledger_that_was_cut(service: Hello) -> None:
+    ledger = service.state / "ledger.jsonl"
+    whole = ledger.read_bytes()
+    ledger.write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))
+    try:
+        told = refused(service, "apply_update", "-e", "version=1.1.0", "--check")
+    finally:
+        ledger.write_bytes(whole)
+    assert told.startswith("no go: ledger: the last line is number "), told
+    assert "Compare it with a copy or a saved head" in told
+
+
 def test_two_runs_at_once(variant: Hello) -> None:
     variant.set(service_watch={"seconds": 120, "checkpoints": [120]})
     with variant.start("apply_update", "-e", "version=1.1.0") as first:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import RunbookError
 from ..run.contract import SLOTS, Observation
+from ..run.ledger import Ledger, LedgerBroken
 from . import edge_tls, plain
 from .database import last_known_schema
 from .edge import Edge
@@ -148,7 +149,7 @@ def _drift(host: Host, slots: Mapping[str, Any], base: list[dict[str, Any]], edg
 
 def _checks(host: Host) -> list[dict[str, Any]]:
     """What only this host can say for go or no-go."""
-    return [_state_directory(host), *(_free(host, where, name) for where, name in disks(host))]
+    return [_state_directory(host), _ledger(host), *(_free(host, where, name) for where, name in disks(host))]
 
 
 def disks(host: Host) -> list[tuple[str, str]]:
@@ -177,6 +178,16 @@ def _free(host: Host, where: str, name: str) -> dict[str, Any]:
         "detail": f"{free} MiB free in {where}" + (f", {wanted} MiB are needed" if short else ""),
         "next_step": "Free space (docker image prune), or lower service_min_free_mib." if short else "",
     }
+
+
+def _ledger(host: Host) -> dict[str, Any]:
+    """A run that could not be recorded would not begin; better known before."""
+    check = {"name": "ledger", "status": "go", "detail": "the ledger ends as its head says", "next_step": ""}
+    try:
+        Ledger(host.files).check()
+    except LedgerBroken as broken:
+        return {**check, "status": "no_go", "detail": broken.detail, "next_step": broken.next_step}
+    return check
 
 
 def _state_directory(host: Host) -> dict[str, Any]:
