@@ -218,6 +218,18 @@ class Running:
         )
 
 
+def in_front(understanding: Understanding) -> list[str]:
+    """What a proxy of the host has to know, which is all that reaches a port of the loopback address."""
+    ports = [port for member in understanding.of_role("web") for port in member.ports if port.mode == "http"]
+    return [
+        f"A proxy of this host is what reaches {port.host_ip}:{port.published}, and the edge does not believe it what "
+        "X-Forwarded-* and X-Real-IP say. If it is to be believed: service_edge_trusted: "
+        "[172.16.0.0/12, 192.168.0.0/16], from where Docker's networks have their addresses."
+        for port in ports
+        if port.host_ip.startswith("127.") or port.host_ip == "::1"
+    ]
+
+
 def understood(understanding: Understanding, strategy: str) -> list[str]:
     """What is made of each service, for people."""
     lines = []

@@ -15,7 +15,7 @@ from ..errors import Refused
 from ..run.contract import Observation, Release
 from ..run.overlay import Overlay, change, lost, overlay_of, told
 from ..run.plain import refuse_unadopted
-from .adopting import Running, understood
+from .adopting import Running, in_front, understood
 from .archive import unpack
 from .base import has
 from .build import builders
@@ -205,6 +205,7 @@ def _record(
         "understanding": understanding.as_dict(),
         "notes": [
             *(understood(understanding, switches) if running else ()),
+            *(in_front(understanding) if running and not settings["edge_trusted"] else ()),
             *(f"{finding.detail} {finding.next_step}".strip() for finding in understanding.notes),
             *(f"{name} is not read, as service_compose_files does not name it." for name in unread),
             *(f"{told(entry)}, as set_env set it." for entry in overlay if entry in overlay_of(_live(observed))),

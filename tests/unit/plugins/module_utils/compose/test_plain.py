@@ -289,3 +289,11 @@ def test_people_read_what_was_understood(understood, strategy):
     assert told == sorted(understanding.services)
     assert ("requests are held" in lines[-2]) == (strategy == "hold")
     assert "one short outage" in lines[-1]
+
+
+def test_people_read_that_a_proxy_in_front_is_not_believed(understood):
+    _model, understanding = understood("extends")
+    local = [port for one in understanding.of_role("web") for port in one.ports if port.host_ip == "127.0.0.1"]
+    told = adopting.in_front(understanding)
+    assert len(told) == len(local) > 0
+    assert f"127.0.0.1:{local[0].published}" in told[0] and "service_edge_trusted" in told[0]
