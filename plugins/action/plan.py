@@ -44,6 +44,7 @@ class ActionModule(ActionBase):
             "secrets",
             "registries",
             "source",
+            "source_exclude",
             "manifests",
             "version",
             "image",
@@ -64,6 +65,7 @@ class ActionModule(ActionBase):
                 "secrets": {"type": "raw", "default": {}},
                 "registries": {"type": "raw", "default": []},
                 "source": {"type": "path"},
+                "source_exclude": {"type": "list", "elements": "str", "default": []},
                 "manifests": {"type": "path"},
                 "version": {"type": "str"},
                 "image": {"type": "str"},
@@ -83,7 +85,7 @@ class ActionModule(ActionBase):
             release = self._release(args)
             module_args = {name: args[name] for name in ("runbook", "settings", "secrets", "registries", "options")}
             if release:
-                packed = pack(args["source"])
+                packed = pack(args["source"], args["source_exclude"])
                 release["source_digest"] = packed.digest
                 module_args.update(release=release, archive=send(self, packed.path, "source.tar"))
             name = f"steady.runbooks.{args['platform']}_run"

@@ -65,6 +65,11 @@ options:
   source:
     description: The directory of the service's compose file on the controller.
     type: path
+  source_exclude:
+    description: What releases do not take along, files or directories, relative to O(source).
+    type: list
+    elements: str
+    default: []
   manifests:
     description: The directory of release manifests on the controller.
     type: path

@@ -12,7 +12,7 @@ import stat
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,12 +31,13 @@ class Archive(NamedTuple):
     entries: int
 
 
-def pack(directory: str, *, largest: int = LARGEST, into: str | None = None) -> Archive:
+def pack(directory: str, leave_out: Iterable[str] = (), *, largest: int = LARGEST, into: str | None = None) -> Archive:
     """Pack *directory* into a temporary tar file in the directory *into*; equal content gives equal bytes.
 
-    Names are sorted, owners are root, times are 0 and ``.git`` is left out. Permissions stay, except that only root may
-    write: the rest depends on the umask of whoever checked the files out. Refuse what cannot be taken along: links
-    that leave the directory, sockets, devices, more than *largest* bytes.
+    Names are sorted, owners are root, times are 0. The paths *leave_out*, relative to *directory*, stay behind, as does
+    ``.git``. Permissions stay, except that only root may write: the rest depends on the umask of whoever checked the
+    files out. Refuse what cannot be taken along: links that leave the directory, sockets, devices, more than *largest*
+    bytes.
     """
     root = os.path.realpath(directory)
     if not os.path.isdir(root):
@@ -51,7 +52,7 @@ def pack(directory: str, *, largest: int = LARGEST, into: str | None = None) -> 
             os.fdopen(descriptor, "wb") as file,
             tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar,
         ):
-            entries = _add_all(tar, root, largest)
+            entries = _add_all(tar, root, {_inside(path) for path in leave_out}, largest)
         digest = hashlib.sha256()
         with open(path, "rb") as packed:
             for chunk in iter(lambda: packed.read(1 << 20), b""):
@@ -88,9 +89,20 @@ def _git(directory: str, *arguments: str) -> str:
     return said.stdout.decode("utf-8", "replace") if said.returncode == 0 else ""
 
 
-def _add_all(tar: tarfile.TarFile, root: str, largest: int) -> int:
+def _inside(path: Any) -> str:
+    name = os.path.normpath(path) if isinstance(path, str) and path else ".."
+    if os.path.isabs(name) or name == "." or name.split(os.sep)[0] == "..":
+        raise Refused(
+            f"service_source_exclude: {path!r} is no path below service_source",
+            code="bad_source",
+            next_step="Name files and directories relative to service_source, as in [pgdata, data/uploads].",
+        )
+    return name
+
+
+def _add_all(tar: tarfile.TarFile, root: str, leave_out: set[str], largest: int) -> int:
     total = entries = 0
-    for name in _names(root):
+    for name in _names(root, leave_out):
         path = os.path.join(root, name)
         try:
             status = os.lstat(path)
@@ -104,11 +116,13 @@ def _add_all(tar: tarfile.TarFile, root: str, largest: int) -> int:
     return entries
 
 
-def _names(root: str) -> Iterator[str]:
+def _names(root: str, leave_out: set[str]) -> Iterator[str]:
     """Relative names of everything below *root*, parents first, in the order of their bytes."""
     waiting = [""]
     while waiting:
         here = waiting.pop()
+        if here in leave_out:
+            continue
         if here:
             yield here
         path = os.path.join(root, here)
@@ -157,7 +171,8 @@ def _refused(name: str, problem: str) -> Refused:
         f"service_source: {name} {problem}",
         code="bad_source",
         last_seen={"file": name},
-        next_step="Take it out of the source directory, or replace it by an ordinary file.",
+        next_step="Take it out of the source directory, leave it out of releases (service_source_exclude), or replace "
+        "it by an ordinary file.",
     )
 
 
@@ -172,5 +187,6 @@ def _too_large(root: str, largest: int) -> Refused:
         f"service_source is larger than {largest // 1024**2} MiB or has more than {MOST} entries; largest: "
         + ", ".join(f"{name} ({sizes[name] // 1024**2} MiB)" for name in most),
         code="source_too_large",
-        next_step="Keep data, dependencies and builds out of the source directory; it is sent with every release.",
+        next_step="It is sent with every release: leave out data, dependencies and builds. "
+        f"For example service_source_exclude: [{most[0]}].",
     )

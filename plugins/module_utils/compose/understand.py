@@ -32,7 +32,7 @@ from .model import (
     unescape,
 )
 from .plain_tcp import port_notes, without_http
-from .roles import NOTHING_SHOWN, derive, looks_like_scheduler, may_end, migrates, owner_of, who_calls
+from .roles import DATA_DIRECTORIES, NOTHING_SHOWN, derive, looks_like_scheduler, may_end, migrates, owner_of, who_calls
 
 
 def understand(
@@ -71,6 +71,7 @@ def understand(
         refused += limits.refusals(model, name, body, role, settings, plain, source)
         notes += limits.notes(model, name, body, role)
         notes += _own_notes(member, body, settings)
+        notes += _data_in_source(name, body, settings, source)
         notes += port_notes(member, settings)
         if role == "web" and member.readiness.kind == "none":
             refused.append(_no_readiness(member, body))
@@ -213,6 +214,19 @@ def _no_readiness(member: Member, body: Mapping[str, Any]) -> Finding:
         f"`service_ready: {{{member.name}: {{path: /, port: {port}}}}}` (without `path`: a TCP connection)."
         + ("" if member.ports else f" If it takes no requests: `service_roles: {{{member.name}: worker}}`."),
     )
+
+
+def _data_in_source(name: str, body: Mapping[str, Any], settings: Mapping[str, Any], source: str) -> Iterator[Finding]:
+    for mount in mounts_of(body):
+        path = limits.inside(str(mount.get("source") or ""), source) if mount.get("type") == "bind" else None
+        keeps = DATA_DIRECTORIES.get(str(mount.get("target")).rstrip("/"))
+        if path and keeps and any(one.startswith(f"{path}/") for one in settings.get("source_files") or ()):
+            yield Finding(
+                "data_in_source",
+                name,
+                f"{name} keeps the data of {keeps} in ./{path}, and each release takes a copy of that along.",
+                f"Leave it out of releases: `service_source_exclude: [{path}]`.",
+            )
 
 
 def _own_notes(member: Member, body: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Finding]:

@@ -72,6 +72,15 @@ def test_equal_content_has_equal_bytes(tmp_path: Path, out: str) -> None:
     assert pack(str(two), into=out).digest != first.digest
 
 
+def test_what_is_left_out(source: Path, out: str) -> None:
+    (source / "sub/deep/socket").mkdir(mode=0)
+    found = members(pack(str(source), ["sub/deep/", "./b.txt", "not/there"], into=out))
+    assert list(found) == ["compose.yaml", "empty", "sub", "sub/link", "sub/ä.conf"]
+    for wrong in ("/etc", "../x", ".", "", 3):
+        with pytest.raises(Refused, match="no path below service_source"):
+            pack(str(source), [wrong], into=out)
+
+
 def test_private_files_stay_private(source: Path, out: str) -> None:
     (source / "b.txt").chmod(0o600)
     (source / "compose.yaml").chmod(0o4777)

@@ -319,3 +319,13 @@ def test_near():
 
 def test_nothing_to_do():
     assert refused(understand({"name": "p"}, {})) == [("no_services", "")]
+
+
+def test_a_database_in_the_source_is_told():
+    mount = {"type": "bind", "source": "/srv/source/pgdata", "target": "/var/lib/postgresql/data"}
+    model = {"name": "p", "services": {"db": {"image": "postgres:17", "volumes": [mount]}}}
+    with_data = understand(model, {"source_files": ["pgdata/base/1"]}, source="/srv/source")
+    assert [(one.code, one.next_step) for one in with_data.notes] == [
+        ("data_in_source", "Leave it out of releases: `service_source_exclude: [pgdata]`.")
+    ]
+    assert not understand(model, {"source_files": ["compose.yaml"]}, source="/srv/source").notes
