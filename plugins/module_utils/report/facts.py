@@ -39,6 +39,7 @@ def facts_of(raw: Mapping[str, Any], chars: int = 2000, items: int = 200) -> Fac
     started = num(result.get("started")) or num(intent.get("started"))
     steps = _steps(result, bounded(events, chars, items))
     release = _map(result.get("release")) or _map(intent.get("release"))
+    runbook = text(result.get("runbook") or intent.get("runbook"))
     start, goal = _end(result.get("from") or intent.get("from")), _end(result.get("to") or intent.get("to"))
     if start:
         origin = _map(bounded(raw.get("origin"), chars, items))
@@ -53,7 +54,8 @@ def facts_of(raw: Mapping[str, Any], chars: int = 2000, items: int = 200) -> Fac
         "service": text(result.get("service") or plan.get("service")),
         "environment": text(result.get("environment") or intent.get("environment")),
         "target": text(intent.get("target")),
-        "runbook": text(result.get("runbook") or intent.get("runbook")),
+        "runbook": runbook,
+        "purpose": text(_map(intent.get("ends")).get("runbook")) or runbook,  # of a recovery: what died was for
         "run": text(result.get("run") or intent.get("run")),
         "outcome": text(result.get("outcome")),
         "by": text(result.get("by")),

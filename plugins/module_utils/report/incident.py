@@ -21,7 +21,8 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>|~#&])")
 
 def is_incident(facts: Facts) -> bool:
     """Whether this run is one that an incident record is written of."""
-    return facts["outcome"] in ("undone", "kept", "stuck") or (facts["outcome"] == "done" and facts["rolled_back"])
+    went_back = facts["rolled_back"] or facts["purpose"] == "rollback"
+    return facts["outcome"] in ("undone", "kept", "stuck") or (facts["outcome"] == "done" and went_back)
 
 
 def incident(raw: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -137,7 +138,7 @@ def _next_steps(facts: Facts, failed: dict[str, Any] | None) -> list[dict[str, s
     if facts["outcome"] == "kept":
         steps.append(("Mend it with a new release: the one before cannot serve with the database as it is now.", ""))
     halted = any(step["back"] and step["do"] == "halt" and not step["failed"] for step in facts["steps"])
-    if failed and (halted or facts["runbook"] == "rollback"):
+    if failed and (halted or facts["purpose"] == "rollback"):
         kept = f"{name} is kept in {slot} to be looked at. The next update removes it, or this:"
         steps.append((kept, command(facts, "retire")))
     if failed and facts["outcome"] != "kept":

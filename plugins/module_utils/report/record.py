@@ -72,7 +72,7 @@ def gather(platform: Witness, releases: Releases, journal: Journal) -> dict[str,
     facts = facts_of(raw)
     if not facts["steps"]:
         return raw
-    rollback = facts["runbook"] == "rollback"
+    rollback = facts["purpose"] == "rollback"
     since = facts["started"] - (BEFORE_ROLLBACK if rollback else BEFORE)
     until = min(journal.clock.now(), facts["ended"] + AFTER)
     since, until = _alone(journal, since, until)

@@ -248,10 +248,11 @@ def command(facts: Facts, runbook: str, **extra: str) -> str:
 def undo(facts: Facts) -> dict[str, str]:
     """How to get back to what was before; the command is empty where there is nothing to undo, or no way."""
     outcome, old, new = facts["outcome"], version(facts["from"]), version(facts["to"])
+    purpose = facts["purpose"]
     if outcome == "stuck" or not outcome:
         said = "Neither way worked. This shows both and ends it one way or the other:"
         return _undo("Recover it", said, command(facts, "recover"))
-    if outcome == "kept" and facts["runbook"] not in ADOPTING:
+    if outcome == "kept" and purpose not in ADOPTING:
         said = f"{old} cannot serve with the database as it is now. Mend it with a new release:"
         return _undo("No way back", said, command(facts, "apply_update", version="VERSION"))
     if outcome == "refused":
@@ -260,25 +261,25 @@ def undo(facts: Facts) -> dict[str, str]:
         return _undo(NOTHING, f"{_as_before(old)[:1].upper()}{_as_before(old)[1:]}.")
     if outcome == "recovered":
         return _undo(NOTHING, f"Run {facts['by']} ended this one; its report says what serves.")
-    if facts["runbook"] == "retire":
+    if purpose == "retire":
         said = "The same release serves. A rollback still works; it starts the other one again first:"
         return _undo(NOTHING, said, command(facts, "rollback"))
-    if facts["runbook"] == "scale":
+    if purpose == "scale":
         before = next((step["undo"] for step in facts["planned"]), "")
         return _undo(
             "Run this",
             f"To {before}, with the values of before, or for what the compose file says:",
             command(facts, "scale", service="SERVICE", unset="true"),
         )
-    if facts["runbook"] == "prune":
+    if purpose == "prune":
         return _undo("Not possible", "What is gone is gone; a release can be applied again as an update.")
-    if facts["runbook"] == "maintenance" and maintained(facts) is None:
+    if purpose == "maintenance" and maintained(facts) is None:
         return _undo(NOTHING, "The edge uses the certificates that are on the host.")
-    if facts["runbook"] == "maintenance":
+    if purpose == "maintenance":
         state = "off" if maintained(facts) else "on"
         return _undo("Run this", f"Turn it {state} again:", command(facts, "maintenance", state=state))
-    if facts["runbook"] in ADOPTING:
-        other = "unadopt" if facts["runbook"] == "adopt" else "adopt"
+    if purpose in ADOPTING:
+        other = "unadopt" if purpose == "adopt" else "adopt"
         return _undo("Run this", "The other way, for as short an outage again:", command(facts, other))
     if not facts["from"]:
         return _undo("Not possible", f"{new} is the first release here: there is nothing to go back to.")
@@ -297,7 +298,7 @@ def _flip(facts: Facts, old: str) -> dict[str, str]:
     say = f"Back to {old}, which is started again first:"
     if warm:
         say = f"Back to {old}: it still runs until {clock(warm)} UTC, so this is immediate; later it is started first:"
-    if facts["runbook"] != "rollback":
+    if facts["purpose"] != "rollback":
         return _undo("Run this", say, command(facts, "rollback"))
     if warm:
         return _undo("Run this", say, command(facts, "blue_green_switch"))

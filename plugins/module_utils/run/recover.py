@@ -61,6 +61,8 @@ def plan(
         f"This goes {'back' if way == 'back' else 'on'}"
         + (f": {why}" if way == safe else f"; the safe way would be {safe}: {why}"),
     ]
+    if way == "finish":
+        notes += [note for note in dead["plan"].get("notes") or [] if note.startswith("Point of no return")]
     document = {
         "runbook": "recover",
         "service": service,

@@ -100,6 +100,17 @@ def test_a_recovery_that_went_back(done: Make) -> None:
     assert (record["failed_release"]["version"], record["serves"]["version"]) == ("1.1.0", "1.0.0")
 
 
+def test_a_recovery_that_finished_a_rollback(done: Make) -> None:
+    raw = done()
+    raw["result"].update(runbook="recover")
+    raw["intent"].update(ends={"runbook": "rollback"}, plan={**raw["intent"]["plan"], "way": "finish"})
+    record = record_of(raw)
+    assert (record["failed_release"]["version"], record["serves"]["version"]) == ("1.0.0", "1.1.0")
+    assert any("1.0.0 is kept in blue" in step["say"] for step in record["next_steps"])
+    raw["intent"]["ends"]["runbook"] = "apply_update"
+    assert incident(raw) is None
+
+
 @pytest.mark.parametrize(
     ("change", "severity"),
     [

@@ -135,6 +135,35 @@ def test_other_ends(done: Make, change: dict[str, Any], headline: str, command: 
     assert bool(command) == bool(told["undo"]["command"])
 
 
+@pytest.mark.parametrize(
+    ("runbook", "steps", "command"),
+    [
+        ("apply_update", [], "rollback.yml"),
+        ("rollback", [], "rollback.yml"),
+        ("set_env", [], "rollback.yml"),
+        ("retire", [], "rollback.yml"),
+        ("adopt", [], "unadopt.yml"),
+        ("unadopt", [], "/adopt.yml"),
+        ("scale", [], "scale.yml"),
+        ("maintenance", [PAGE], "state=off"),
+        ("prune", [], ""),
+    ],
+)
+def test_a_recovery_is_undone_as_what_it_finished(
+    done: Make, runbook: str, steps: list[dict[str, Any]], command: str
+) -> None:
+    raw = done()
+    raw["intent"]["ends"] = {"run": "run-1", "runbook": runbook}
+    raw["intent"]["plan"]["way"] = "finish"
+    raw["result"].update(runbook="recover", steps=steps)
+    said = tell(raw)["undo"]["command"]
+    assert command in said
+    assert bool(command) == bool(said)
+    assert ("release=1.0.0" in said) == (runbook == "rollback")  # the one before is what it came from
+    raw["intent"]["plan"]["way"] = "back"
+    assert tell(raw)["undo"] == {"word": "Nothing to undo", "say": "1.0.0 serves as before.", "command": ""}
+
+
 def test_past_the_point_of_no_return_there_is_no_rollback(done: Make) -> None:
     raw = done()
     raw["intent"]["plan"]["notes"] = ["Point of no return: after the migration to 0003, 1.0.0 cannot serve again."]

@@ -101,6 +101,13 @@ def test_the_safe_direction_is_taken_and_named(seen: dict[str, Any], dead: dict[
     assert any(why in note for note in planned["notes"])
 
 
+def test_what_is_finished_past_the_point_of_no_return_says_so() -> None:
+    dead = intent()
+    dead["plan"]["notes"] = ["Point of no return: after the migration to r2, 1.0.0 cannot serve again.", "Else."]
+    assert plan(observed(), dead, "finish")["notes"][2:] == dead["plan"]["notes"][:1]
+    assert not plan(observed(), dead, "back")["notes"][2:]
+
+
 def test_nothing_died_so_nothing_is_recovered() -> None:
     with pytest.raises(Refused) as refused:
         plan(observed(), None)
