@@ -7,11 +7,14 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shlex
 import time
+from pathlib import Path
 from typing import Any
 
+from ansible import constants, context
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
@@ -98,6 +101,7 @@ class ActionModule(ActionBase):
             "registries": args["registries"],
             "environment_name": args["environment_name"],
             "target_name": task_vars.get("inventory_hostname", ""),
+            "inventory": _inventory(),
             "actor": planned.get("actor") or {},
             "reason": args["reason"],
         }
@@ -165,6 +169,15 @@ class ActionModule(ActionBase):
             self._connection.reset()
         except (AnsibleConnectionFailure, AttributeError, NotImplementedError):
             return  # nothing to reset, or still out of reach: the next look tells
+
+
+def _inventory() -> list[str]:
+    """What ``-i`` named; not what ansible-runner and so AWX have in a directory that goes with the job."""
+    given = list(context.CLIARGS.get("inventory") or [])
+    if given == list(constants.DEFAULT_HOST_LIST):
+        return []
+    artifacts = os.environ.get("AWX_ISOLATED_DATA_DIR")  # in the job's directory: artifacts/NAME
+    return [one for one in given if not artifacts or Path(artifacts).parent.parent not in Path(one).parents]
 
 
 def _lost(started: dict[str, Any], why: str) -> dict[str, Any]:

@@ -81,6 +81,11 @@ options:
     description: The name of the target in the inventory, for the record.
     type: str
     default: ''
+  inventory:
+    description: The inventories that Ansible was given, if any, for the commands of the report.
+    type: list
+    elements: str
+    default: []
   actor:
     description: Who runs this, for the record.
     type: dict
@@ -265,6 +270,7 @@ def main() -> None:
             "join": {"type": "str"},
             "environment_name": {"type": "str", "default": ""},
             "target_name": {"type": "str", "default": ""},
+            "inventory": {"type": "list", "elements": "str", "default": []},
             "actor": {"type": "dict", "default": {}},
             "reason": {"type": "str", "default": ""},
             "registries": REGISTRIES,

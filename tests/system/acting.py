@@ -113,7 +113,7 @@ class Acting:
         run = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{plan['runbook']}-{secrets.token_hex(3)}"
         asked = {"runbook": plan["runbook"], "run": run, "plan": plan["hash"], "options": planned["options"]}
         params = {**self.params, **asked, "actor": {}, "reason": "", "environment_name": "local"}
-        params["target_name"] = self.hello.name
+        params.update(target_name=self.hello.name, inventory=[str(self.hello.inventory)])
         said = subprocess.run(
             [sys.executable, "-c", _START, code(), act],
             input=json.dumps(params),

@@ -212,7 +212,8 @@ def test_an_update_tells_what_users_noticed(told: Told) -> None:
     if not told.failed:
         assert "1.1.0 replaced 1.0.0. Users noticed nothing</h1>" in page
     assert "notes &lt;i&gt;for&lt;/i&gt; orders" in page
-    command = f"ansible-playbook playbooks/rollback.yml -e env=local --limit {NAME}"
+    where = told.service.inventory
+    command = f"ansible-playbook playbooks/rollback.yml -i {where} -e env=local --limit {NAME}"
     assert command in re.sub("</?span>", "", page)
     for title in ("Requests per second", "Latency"):
         assert f">{title}</title>" in page

@@ -96,7 +96,7 @@ def act(
             probing=lambda entrances, token, slow: prober(entrances, token, slow, clock),
         )
         on_begin(context)
-        who = {name: request.get(name) for name in ("actor", "reason", "environment", "target")}
+        who = {name: request.get(name) for name in ("actor", "reason", "environment", "target", "inventory")}
         who.update(checks=gates, process=process_identity())
         return engine.perform(context, plan, observed["releases"].get(start or ""), who)
     except RunbookError as error:

@@ -45,7 +45,7 @@ def start_run(params: Mapping[str, Any], act: str) -> dict[str, Any]:
         raise not_written(error) from error
     request = {
         **{name: params[name] for name in ("runbook", "run", "plan", "settings", "secrets", "options")},
-        **{name: params[name] for name in ("actor", "reason", "registries", "state_directory")},
+        **{name: params[name] for name in ("actor", "reason", "inventory", "registries", "state_directory")},
         "service": params["settings"]["name"],
         "environment": params["environment_name"],
         "target": params["target_name"],

@@ -54,6 +54,7 @@ def facts_of(raw: Mapping[str, Any], chars: int = 2000, items: int = 200) -> Fac
         "service": text(result.get("service") or plan.get("service")),
         "environment": text(result.get("environment") or intent.get("environment")),
         "target": text(intent.get("target")),
+        "inventory": _lines(intent.get("inventory")),
         "runbook": runbook,
         "purpose": text(_map(intent.get("ends")).get("runbook")) or runbook,  # of a recovery: what died was for
         "run": text(result.get("run") or intent.get("run")),

@@ -237,7 +237,10 @@ def _sum(totals: Iterable[dict[str, float]]) -> tuple[float, float]:
 
 def command(facts: Facts, runbook: str, **extra: str) -> str:
     """The command line of another runbook for the same target."""
-    words = ["ansible-playbook", f"playbooks/{runbook}.yml", "-e", f"env={facts['environment'] or 'ENVIRONMENT'}"]
+    words = ["ansible-playbook", f"playbooks/{runbook}.yml"]
+    for inventory in facts["inventory"]:
+        words += ["-i", inventory]
+    words += ["-e", f"env={facts['environment'] or 'ENVIRONMENT'}"]
     if facts["target"]:
         words += ["--limit", facts["target"]]
     for name, value in extra.items():

@@ -12,6 +12,8 @@ import sys
 import time
 
 import pytest
+from ansible import constants, context
+from ansible.utils.context_objects import CLIArgs
 
 from ansible_collections.steady.runbooks.plugins.action import act as action
 
@@ -77,6 +79,25 @@ def test_each_step_is_told_once_as_it_happens(run, target, acting, terminal):
     assert name == "steady.runbooks.compose_run"
     assert (args["runbook"], args["plan"], args["reason"]) == ("rollback", PLAN["hash"], "errors")
     assert (args["environment_name"], args["actor"]) == ("production", {"user": "alice"})
+
+
+@pytest.mark.parametrize(
+    ("given", "artifacts", "handed"),
+    [
+        (constants.DEFAULT_HOST_LIST, "", []),
+        (["/srv/inventory", "a,b,"], "", ["/srv/inventory", "a,b,"]),
+        (["/runner/inventory/hosts"], "/runner/artifacts/7", []),
+        (["/tmp/job_7/inventory", "/srv/inventory"], "/tmp/job_7/artifacts/7", ["/srv/inventory"]),
+    ],
+    ids=["default", "-i", "AWX", "ansible-runner"],
+)
+def test_the_inventory_is_handed_on_where_a_command_needs_it(
+    run, target, acting, monkeypatch, given, artifacts, handed
+):
+    monkeypatch.setattr(context, "CLIARGS", CLIArgs({"inventory": given}))
+    monkeypatch.setenv("AWX_ISOLATED_DATA_DIR", artifacts)
+    run(action, plan=PLANNED, settings={"name": "hello"})
+    assert target.modules[0][1]["inventory"] == handed
 
 
 @pytest.mark.parametrize("steps", [[{"do": "shift"}], []], ids=["", "nothing to do"])

@@ -35,7 +35,8 @@ def started(monkeypatch):
 
 
 def test_starts_a_run(run, state, started):
-    told = run(module, **ASKED, reason="errors", environment_name="production", actor={"user": "alice"})
+    who = {"actor": {"user": "alice"}, "inventory": ["/srv/inventory"]}
+    told = run(module, **ASKED, reason="errors", environment_name="production", **who)
     assert (told["changed"], told["run"]) == (True, RUN)
     assert told["directory"] == str(state.directory(f"runs/{RUN}"))
     assert told["process"]["pid"] == os.getpid()
@@ -45,6 +46,7 @@ def test_starts_a_run(run, state, started):
     request = process["request"]
     assert (request["runbook"], request["plan"], request["reason"]) == ("rollback", ASKED["plan"], "errors")
     assert (request["environment"], request["service"]) == ("production", "hello")
+    assert request["inventory"] == ["/srv/inventory"]
     assert request["secrets"] == {"TOKEN": "s3cret-value"}
 
 

@@ -31,6 +31,15 @@ def test_a_release_that_nobody_noticed(done: Make) -> None:
     assert "1.0.0: it still runs until 18:46:47 UTC" in told["undo"]["say"]
 
 
+def test_a_command_names_the_inventories_that_were_given(done: Make) -> None:
+    raw = done()
+    raw["intent"]["inventory"] = ["/srv/our inventory", "web-1,web-2,"]
+    given = "-i '/srv/our inventory' -i web-1,web-2,"
+    assert tell(raw)["undo"]["command"] == (
+        f"ansible-playbook playbooks/rollback.yml {given} -e env=production --limit web-1"
+    )
+
+
 def test_a_release_that_was_undone(undone: Make) -> None:
     told = tell(undone())
     assert (
