@@ -98,14 +98,19 @@ class Running:
         return found
 
     def version(self, model: Mapping[str, Any], understanding: Understanding) -> str:
-        """What to call it when nobody has said: as it says itself, else the tag of the image where users come in."""
-        told = self._told_version(understanding)
+        """What to call it when nobody has said: as it says itself, else as the release that an unadoption went back
+        with, else by the tag of the image where users come in."""
+        told = self._told_version(understanding) or self._kept_version()
         if told:
             return told
-        names = [name for name, _port in understanding.edge_ports]
-        reference = image_of(model, names[0]) if names else ""
-        tag = reference.partition("@")[0].rpartition("/")[2].partition(":")[2]
-        return tag or "adopted"
+        name = next((name for name, _port in understanding.edge_ports), "")
+        return _tag(self._named().get(name, "")) or _tag(image_of(model, name)) or "adopted"
+
+    def _kept_version(self) -> str:
+        """The version of the release that was written for plain compose, while exactly its images run."""
+        kept = self.host.release(str(self.host.plain.get("release") or "")) or {}
+        images, runs = kept.get("images") or {}, self._named()
+        return str(kept["version"]) if images and all(runs.get(name) == images[name] for name in images) else ""
 
     def _told_version(self, understanding: Understanding) -> str:
         endpoint = self.host.settings["version_endpoint"]
@@ -259,6 +264,12 @@ def understood(understanding: Understanding, strategy: str) -> list[str]:
         f"{grace:.0f} s for the requests that they have begun) until the edge has started. It is measured and told."
     )
     return lines
+
+
+def _tag(image: str) -> str:
+    """``1.1.0`` of ``registry/app:1.1.0@sha256:…``; nothing of an image that is named by its id."""
+    name = image.partition("@")[0]
+    return "" if name.startswith("sha256:") else name.rpartition("/")[2].partition(":")[2]
 
 
 def _where(port: Port) -> tuple[str, int]:

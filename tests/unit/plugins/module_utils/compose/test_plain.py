@@ -234,6 +234,32 @@ def test_one_service_has_one_image(host):
     assert error.value.code == "source_differs"
 
 
+PINNED = f"registry/web:1.1.0@{DIGEST}"
+BUILT = "sha256:" + "b" * 64
+
+
+@pytest.mark.parametrize(
+    ("runs", "kept", "version"),
+    [
+        ("registry/web:1", None, "1"),
+        (PINNED, None, "1.1.0"),
+        (PINNED, {"web": PINNED}, "2030-03"),
+        (PINNED, {"web": "registry/web:1"}, "1.1.0"),
+        (BUILT, {"web": BUILT}, "2030-03"),
+        (BUILT, None, "1.0.0"),
+    ],
+    ids=["as written", "as updated", "as released", "changed since", "built", "built by hand"],
+)
+def test_what_runs_says_its_version_not_what_the_file_would_start(host, runs, kept, version):
+    host.plain["release"] = "x-1"
+    host.release = lambda name: {"version": "2030-03", "images": kept} if (name, bool(kept)) == ("x-1", True) else None
+    web = container("web")
+    web["Config"]["Image"] = runs
+    model = {"services": {"web": {"image": "registry:5000/web:1.0.0"}}}
+    entrance = SimpleNamespace(edge_ports=[("web", None)])
+    assert running(host, web).version(model, entrance) == version
+
+
 @pytest.mark.parametrize(
     ("found", "told"),
     [([container("web", "exited"), container("worker")], "web does not run (it is exited)"),
