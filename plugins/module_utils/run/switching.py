@@ -92,9 +92,13 @@ def counters(context: Context) -> dict[str, Any] | None:
 
 def unprobed(context: Context, slot: str, before: dict[str, Any] | None) -> str:
     """What to say of a switch that no probe of ours has seen: how users' own connections went, where that is known."""
+    if context.probing is None:
+        return "not probed"
+    if not context.intent["from"]:
+        return "not probed: nothing served before"
     now, why = counters(context), "not probed: no HTTP port is published"
-    if before is None or now is None or context.probing is None:
-        return why if context.probing else "not probed"
+    if before is None or now is None:
+        return why
     made, failed = (now[slot][name] - before[slot][name] for name in ("requests", "errors"))
     return f"{why}; {failed:.0f} of {made:.0f} new connections failed"
 

@@ -142,6 +142,18 @@ def test_probing_ends_with_the_run_whatever_happened(machine: Machine, monkeypat
     assert not probing
 
 
+@pytest.mark.parametrize(
+    ("scenario", "why"), [("first", "nothing served before"), ("second", "no HTTP port is published")]
+)
+def test_why_a_switch_was_not_probed_is_said(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, scenario: str, why: str
+) -> None:
+    BY_NAME[scenario].prepare(machine)
+    monkeypatch.setattr(MemoryPlatform, "entrances", lambda self: [])
+    steps = BY_NAME[scenario].play(machine)["steps"]
+    assert f"not probed: {why}" in next(step["evidence"]["say"] for step in steps if step["do"] == "shift")
+
+
 @pytest.mark.parametrize("kind", ["fail once", "fail", "lost answer"])
 def test_a_hold_that_fails_holds_nobody(machine: Machine, kind: str) -> None:
     where = "after" if kind == "lost answer" else "enter"
