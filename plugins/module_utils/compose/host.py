@@ -98,8 +98,12 @@ class Host:
     def paths(self, release: str) -> Paths:
         """Where a kept release's source is, and the data that lives beside it."""
         source = self.files.path(f"releases/{release}/source")
-        data = self.plain.get("data") or self.files.path("base/source")
-        return Paths(rendered=source, source=source, data=data)
+        return Paths(rendered=source, source=source, data=self.data)
+
+    @property
+    def data(self) -> str:
+        """Where that is which a compose file has beside it and no release brings: the user's own, once adopted."""
+        return str(self.plain.get("data") or self.files.path("base/source"))
 
     @property
     def plain(self) -> dict[str, Any]:

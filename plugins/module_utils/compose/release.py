@@ -175,7 +175,7 @@ def _record(
         refuse_unadopted(observed, {name: member.role for name, member in understanding.services.items()})
         platform.check_ports(understanding)
     switches = strategy(understanding, settings)
-    paths = Paths(source, source, platform.host.files.path("base/source"))
+    paths = Paths(source, source, platform.host.data)
     base = base_model(model, understanding, paths=paths, anchor_image=EDGE_IMAGE)
     notes += state_changes(platform.host.files.read_json("base/compose.json") or {}, base)
     manifest = asked.get("manifest") or {}
