@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from typing import Any
 
 
@@ -41,6 +43,19 @@ class RunbookError(Exception):
 
 class Refused(RunbookError):
     """Nothing was changed, and nothing will be until ``next_step`` is done."""
+
+
+def denied(error: PermissionError, done: str = "read") -> Refused:
+    """The refusal for somebody who has no rights where the state of a service is."""
+    try:
+        user = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        user = str(os.geteuid())
+    return Refused(
+        f"{error.filename or 'something'} cannot be {done} by {user}",
+        code="state_denied",
+        next_step="Set ansible_become: true for this host.",
+    )
 
 
 class StepFailed(RunbookError):

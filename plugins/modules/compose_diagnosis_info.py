@@ -100,7 +100,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=dict(SERVICE), supports_check_mode=True)
     try:
         told = carried(module, "compose.evidence").diagnosis(module.params)
-    except RunbookError as error:
+    except (RunbookError, PermissionError) as error:
         fail(module, error)
     module.exit_json(changed=False, **told)
 

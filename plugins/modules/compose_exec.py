@@ -128,7 +128,7 @@ def main() -> None:
     )
     try:
         said = carried(module, "compose.live").execute(module.params, module.check_mode)
-    except RunbookError as error:
+    except (RunbookError, PermissionError) as error:
         fail(module, error)
     if said["rc"]:
         module.fail_json(msg=f"the command in {said['container']} ended with exit status {said['rc']}", **said)

@@ -119,7 +119,7 @@ def main() -> None:
     )
     try:
         told = carried(module, "compose.recorded").recorded(module.params)
-    except RunbookError as error:
+    except (RunbookError, PermissionError) as error:
         fail(module, error)
     module.exit_json(changed=False, **told)
 

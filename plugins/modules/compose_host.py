@@ -141,7 +141,7 @@ def main() -> None:
     )
     try:
         done = prepare(wish, Clock(), dry=module.check_mode)
-    except RunbookError as error:
+    except (RunbookError, PermissionError) as error:
         fail(module, error)
     for warning in done.pop("warnings"):
         module.warn(warning)

@@ -122,7 +122,7 @@ def main() -> None:
         seen = status.status(module.params)
         if module.params["verify"]:
             seen["results"] = status.verified(module.params)
-    except RunbookError as error:
+    except (RunbookError, PermissionError) as error:
         fail(module, error)
     module.exit_json(changed=False, **seen)
 

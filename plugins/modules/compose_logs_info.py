@@ -104,7 +104,7 @@ def main() -> None:
     )
     try:
         said = carried(module, "compose.live").logs(module.params)
-    except RunbookError as error:
+    except (RunbookError, PermissionError) as error:
         fail(module, error)
     module.exit_json(changed=False, **said)
 

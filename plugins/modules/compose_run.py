@@ -280,7 +280,7 @@ def main() -> None:
     )
     try:
         told = _start(module) if module.params["run"] else _plan(module)
-    except RunbookError as error:
+    except (RunbookError, PermissionError) as error:
         fail(module, error)
     module.exit_json(**told)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from ..errors import RunbookError
+from ..errors import RunbookError, denied
 from .names import STATE
 
 SERVICE: dict[str, Any] = {
@@ -30,8 +30,10 @@ REGISTRIES: dict[str, Any] = {
 }
 
 
-def fail(module: Any, error: RunbookError) -> NoReturn:
+def fail(module: Any, error: RunbookError | PermissionError) -> NoReturn:
     """End a module with one clear error: what is wrong, and what to do next."""
+    if isinstance(error, PermissionError):
+        error = denied(error)
     message = error.detail if not error.next_step else f"{error.detail}. {error.next_step}"
     module.fail_json(msg=message, failure=error.as_dict())
     raise SystemExit(1)

@@ -16,7 +16,7 @@ import json
 import re
 from typing import Any
 
-from ..errors import Refused, TimedOut
+from ..errors import Refused, TimedOut, denied
 from ..verify.mask import Mask
 from .clock import Clock
 from .files import Files
@@ -132,6 +132,8 @@ def present(files: Files, clock: Clock) -> tuple[dict[str, Any] | None, Journal 
 
 def not_written(error: OSError) -> Refused:
     """The refusal when the state directory takes nothing."""
+    if isinstance(error, PermissionError):
+        return denied(error, "written")
     return Refused(
         f"what is to be done cannot be written down: {error}",
         code="state_not_written",
