@@ -277,6 +277,54 @@ def test_what_is_refused_changes_nothing(runs: Callable[..., Plain]) -> None:
     assert said.returncode != 0 and "it is adopted already: 1.0.0 serves from blue" in said.stdout
 
 
+def test_what_never_gave_the_declared_answer_is_not_adopted(runs: Callable[..., Plain]) -> None:
+    plain = runs("own_proxy", service_exclusive=["proxy"])
+    conf = plain.source / "nginx.conf"
+    passes = conf.read_text()
+
+    def answer(text: str) -> None:
+        conf.write_text(text)
+        assert plain.compose("exec", "-T", "proxy", "nginx", "-s", "reload").returncode == 0
+
+    answer("server { listen 80; location / { return 403; } }\n")
+    wait_until(lambda: not plain.version(), "the new answer", 10)
+    before, ids = plain.host(), plain.ids("proxy", "app", "cache")
+    for words in (("--check", "--diff"), ()):
+        said = plain.play("adopt", *words)
+        assert said.returncode != 0
+        assert f"proxy: {plain.name}-proxy-1 answers / with 403, not 200" in said.stdout
+        assert "Correct service_ready" in said.stdout
+        assert not differences(before, plain.host())
+        assert plain.ids("proxy", "app", "cache") == ids
+        assert not plain.state.exists()
+    answer(passes)
+    wait_until(plain.version, "the answer from before", 10)
+    assert "Stop the plain web containers" in plain.done("adopt", "--check", "--diff")
+
+
+def test_what_is_not_ready_a_second_time_runs_again_all_the_same(runs: Callable[..., Plain]) -> None:
+    plain = runs("web_worker", service_start_seconds=4)
+    compose = plain.source / "compose.yaml"
+    once = "test -e /once/it && exec python3 /app/app.py none; touch /once/it; exec python3 /app/app.py web"
+    serves = "command: [python3, /app/app.py, web]"
+    mounts = '["./app.py:/app/app.py:ro", "once:/once"]'
+    text = compose.read_text().replace(serves, f'command: [sh, -c, "{once}"]\n    volumes: {mounts}')
+    compose.write_text(text.replace("\nvolumes:\n", "\nvolumes:\n  once:\n"))
+    plain.up()
+    assert plain.version() == "1.0.0"
+    before, ids = plain.host(), plain.ids("web", "worker", "beat", "db", "redis")
+
+    said = plain.play("adopt")
+    assert said.returncode != 0
+    assert last(plain)["outcome"] == "undone", said.stdout
+    assert f"started, and not ready after 4 s: {plain.name}-web-1" in said.stdout
+    assert plain.ids("web", "worker", "beat", "db", "redis") == ids
+    assert not differences(before, plain.host())
+    assert {one["State"]["Status"] for one in plain.members().values()} == {"running"}
+    said = plain.play("recover")
+    assert "there is nothing to recover" in said.stdout
+
+
 def test_a_habit_is_told_with_the_command_that_mends_it(runs: Callable[..., Plain]) -> None:
     plain = runs("host_network")
     plain.done("adopt")

@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ..errors import Refused
+from ..errors import Refused, StepFailed, TimedOut
 from ..run.variables import VARIABLES
+from ..run.waiter import wait_for
 from ..verify.smoke import version_at
 from . import plain
 from .host import Host, is_running, service_of
@@ -31,10 +32,12 @@ from .model import (
     unescape,
 )
 from .plain_tcp import refuse_other, speaks
+from .ready import look, name_of
 from .render import Paths, plain_model
 from .understand import near
 
 PROJECT = "com.docker.compose.project"
+READY_SECONDS = 5.0  # one slow answer says nothing
 HASH, MADE_BY = "com.docker.compose.config-hash", "com.docker.compose.version"
 
 
@@ -136,6 +139,36 @@ class Running:
                         f"declare service_edge_tcp_ports: [{port.published}]."
                     )
         return notes
+
+    def check_ready(self, understanding: Understanding) -> None:
+        """Refuse, naming it, whatever is not ready as it is declared: in a slot it would not become that either."""
+
+        def seen() -> tuple[bool, list[str]]:
+            found = [c for c in self.host.base_containers() if is_running(c) and not plain.is_oneoff(c)]
+            missing = [one for c in found if (one := self._missing(c, understanding.services[service_of(c)]))]
+            return not missing, missing
+
+        try:
+            wait_for(seen, what="what runs is ready", timeout=READY_SECONDS, clock=self.host.clock, interval=0.5)
+        except TimedOut as late:
+            raise Refused(
+                "; ".join(late.last_seen),
+                code="not_ready",
+                last_seen=late.last_seen,
+                next_step="Correct service_ready or the healthcheck, or mend the service first; one that still starts "
+                "has to be waited for. An adoption starts the same in a slot, and waits for just that.",
+            ) from late
+
+    def _missing(self, container: Mapping[str, Any], member: Member) -> str:
+        """What one that runs is short of; that it has crashed before is not."""
+        try:
+            state = look(self.host.docker, {**container, "RestartCount": 0}, member.readiness)
+        except StepFailed as broken:
+            return f"{member.name}: {broken.detail}"
+        if not state.ready:
+            return f"{member.name}: {state.seen}"
+        starting = (container["State"].get("Health") or {}).get("Status") == "starting"
+        return f"{member.name}: {name_of(container)} is still starting, says its healthcheck" if starting else ""
 
     def compare(self, model: Model, understanding: Understanding, source: str) -> list[str]:
         """Refuse, naming it, whatever in *model* (rendered in *source*) is not what runs; return what to note."""

@@ -23,6 +23,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from ..errors import StepFailed, TimedOut
 from ..run.contract import Evidence, Progress, Release
 from ..run.waiter import wait_for
 from .docker import output
@@ -31,7 +32,7 @@ from .images import present_id
 from .limits import inside
 from .model import Model, Understanding, image_of, mounts_of, services, unescape
 from .names import EDGE_IMAGE, LABEL
-from .ready import look
+from .ready import Look, look
 from .render import Paths, plain_model
 
 WEB, HANDS = ("web",), ("worker", "scheduler")
@@ -107,25 +108,42 @@ def stop(host: Host, found: Iterable[Mapping[str, Any]]) -> bool:
 
 
 def start(host: Host, release: Release, progress: Progress) -> Evidence:
-    """Start the plain web services, workers and schedulers, and wait until they are ready."""
+    """Start the plain web services, workers and schedulers, and wait until they are ready.
+
+    Only an unadoption has to find them ready, for it can go back. Where an adoption goes back to, nothing else serves:
+    there it is enough that the containers run, as they did before.
+    """
     record = host.plain
+    demanded = record.get("stage") == "leaving"
     understanding = Understanding.from_dict(release["understanding"])
     for container in containers(host, *WEB, *HANDS):
         policy = record["restart"].get(container["Id"])
         if policy and policy != container["HostConfig"].get("RestartPolicy"):
             host.docker("update", f"--restart={_policy(policy)}", container["Id"])
     names: list[str] = []
+    late: list[str] = []
     for wave in [*understanding.waves(*WEB), [one.name for one in understanding.of_role(*HANDS)]]:
-        waiting = [c for c in containers(host, *WEB, *HANDS) if service_of(c) in wave]
-        ids = [str(c["Id"]) for c in waiting if not is_running(c)]
+        found = _of(host, wave)
+        ids = [str(c["Id"]) for c in found if not is_running(c)]
         if ids and record.get("home"):
             # What Compose puts into a container as it starts it (secrets, configs) is not there yet.
             habit(host, record["home"], "up", "--detach", "--no-deps", "--no-recreate", *wave, release=release)
         elif ids:
             host.docker("start", *ids, timeout=300)
         names += wave
-        _ready(host, understanding, wave, progress)
-    return {"changed": True, "services": names}
+        crashes = {str(c["Id"]): int(c.get("RestartCount") or 0) for c in found if is_running(c)}
+        try:
+            _ready(host, understanding, wave, crashes, demanded, progress)
+        except TimedOut as error:
+            if demanded or not all(map(is_running, _of(host, wave))):
+                raise
+            late += error.last_seen
+    say = f"started, and not ready after {host.settings['start_seconds']} s: {'; '.join(late)}" if late else ""
+    return {"changed": True, "services": names, "late": late, "say": say}
+
+
+def _of(host: Host, services: Iterable[str]) -> list[dict[str, Any]]:
+    return [c for c in containers(host, *WEB, *HANDS) if service_of(c) in services]
 
 
 def _policy(policy: Mapping[str, Any]) -> str:
@@ -133,10 +151,28 @@ def _policy(policy: Mapping[str, Any]) -> str:
     return f"{policy.get('Name') or 'no'}" + (f":{count}" if count else "")
 
 
-def _ready(host: Host, understanding: Understanding, services: list[str], progress: Progress) -> None:
+def _ready(
+    host: Host,
+    understanding: Understanding,
+    services: list[str],
+    crashes: Mapping[str, int],
+    demanded: bool,
+    progress: Progress,
+) -> None:
+    """Wait for the containers of *services*. *crashes*, by id, are those from before, which say nothing of today."""
+
+    def one(container: Mapping[str, Any]) -> Look:
+        count = int(container.get("RestartCount") or 0) - crashes.get(str(container["Id"]), 0)
+        readiness = understanding.services[service_of(container)].readiness
+        try:
+            return look(host.docker, {**container, "RestartCount": count}, readiness)
+        except StepFailed as error:
+            if demanded or error.code != "unhealthy":
+                raise
+            return Look(False, error.detail)
+
     def seen() -> tuple[bool, Any]:
-        mine = [c for c in containers(host, *WEB, *HANDS) if service_of(c) in services]
-        states = [look(host.docker, c, understanding.services[service_of(c)].readiness) for c in mine]
+        states = [one(container) for container in _of(host, services)]
         waiting = [state.seen for state in states if not state.ready]
         progress(f"{len(states) - len(waiting)} of {len(states)} plain containers ready")
         return not waiting, waiting

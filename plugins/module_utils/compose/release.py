@@ -170,6 +170,7 @@ def _record(
     if running:
         asked = {**asked, "version": asked["version"] or running.version(model, understanding)}
         notes += running.compare(model, understanding, source)
+        running.check_ready(understanding)
         notes += running.check_spoken(understanding)
     else:
         refuse_unadopted(observed, {name: member.role for name, member in understanding.services.items()})

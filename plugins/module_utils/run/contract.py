@@ -98,7 +98,9 @@ class Platform(Protocol):
         """Make the plain containers of a release from a directory, and start none."""
 
     def restore(self, release: Release, progress: Progress) -> Evidence:
-        """Stop the edge and the slots' workers, start the plain containers and wait until they are ready."""
+        """Stop the edge and the slots' workers, start the plain containers and wait until they are ready.
+
+        Where an adoption goes back to it is enough, after that time, that they run."""
 
     def dissolve(self) -> Evidence:
         """Remove slots and edge; the records stay."""

@@ -85,7 +85,8 @@ def restore(context: Context, args: Args) -> Evidence:
     mark(context, PLAIN)
     said = context.platform.restore(context.releases[args["release"]], context.progress)
     proof = end_proof(context, PLAIN)
-    return {**said, "proof": proof, "say": outage(context, proof)}
+    say = "; ".join(part for part in (outage(context, proof), said.get("say", "")) if part)
+    return {**said, "proof": proof, "say": say}
 
 
 def dissolve(context: Context, args: Args) -> Evidence:

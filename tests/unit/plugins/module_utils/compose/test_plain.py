@@ -15,10 +15,9 @@ from ansible_collections.steady.runbooks.plugins.module_utils.compose import ado
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.images import pin_of
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.render import Paths, plain_model
 from ansible_collections.steady.runbooks.plugins.module_utils.errors import Refused
-from ansible_collections.steady.runbooks.plugins.module_utils.run.files import Files
 
-ROLES = {"web": "web", "worker": "worker", "migrate": "job", "db": "state"}
-DIGEST = "sha256:" + "d" * 64
+from .plain_fake import DIGEST, ROLES, container, plain_host
+
 MODEL = {
     "name": "shop",
     "services": {
@@ -46,47 +45,9 @@ MODEL = {
 }  # fmt: skip
 
 
-def container(service, status="running", number=1, oneoff="False", **more):
-    labels = {"com.docker.compose.service": service, "com.docker.compose.oneoff": oneoff}
-    return {
-        "Id": f"{service}{number}" + "0" * 12,
-        "Name": f"/shop-{service}-{number}",
-        "Image": DIGEST,
-        "Created": "2030",
-        "State": {"Status": status},
-        "Config": {"Labels": labels, "Env": [], "Image": "registry/web:1"},
-        "HostConfig": {"RestartPolicy": {"Name": "always", "MaximumRetryCount": 0}, "PortBindings": {}},
-        "NetworkSettings": {"Networks": {}},
-        **more,
-    }
-
-
 @pytest.fixture
 def host(tmp_path):
-    """A host whose project has these containers; *asked* are the docker commands."""
-    files = Files(str(tmp_path))
-    asked = []
-    known = {}
-
-    def save(**changed):
-        known.update(changed)
-        return known
-
-    made = SimpleNamespace(
-        files=files,
-        service="shop",
-        project="shop",
-        asked=asked,
-        plain=known,
-        save_plain=save,
-        settings={"edge_image": "haproxy:3.0", "version_endpoint": {}, "start_seconds": 5},
-        found=[],
-        placeholders=[],
-        docker=lambda *words, **_options: asked.append(words) or "",
-    )
-    made.base_containers = lambda: made.found
-    made.containers = lambda *filters: made.placeholders
-    return made
+    return plain_host(tmp_path)
 
 
 def test_only_containers_of_services_are_observed(host):
