@@ -231,6 +231,34 @@ def test_another_release_is_given_back_from_a_directory_of_ours(runs: Callable[.
     assert plain.version() == "1.2.0"
 
 
+def test_what_needs_the_edge_is_scaled_down_before_it_is_given_back(runs: Callable[..., Plain]) -> None:
+    plain = runs("host_network")
+    plain.done("adopt")
+    compose = plain.source / "compose.yaml"
+    compose.write_text(compose.read_text().replace("  web:\n", "  web:\n    deploy: {replicas: 2}\n", 1))
+    plain.done("apply_update", "-e", "version=1.1.0")
+    before = plain.containers()
+    for words in (("--check", "--diff"), ()):
+        said = plain.play("unadopt", *words)
+        assert said.returncode != 0
+        assert "web has 2 replicas and publishes" in said.stdout
+        assert "plain docker compose cannot run that" in said.stdout
+        assert "scale.yml -e service=web -e replicas=1" in said.stdout
+        assert (plain.containers(), plain.version()) == (before, "1.1.0")
+
+    plain.done("scale", "-e", "service=web", "-e", "replicas=1", "-e", "cpus=0.5", "-e", "memory=256m")
+    assert f"Plain compose will run from {plain.state / 'plain'}" in plain.done("unadopt")
+    members = plain.members()
+    assert sorted(members) == [f"{plain.name}-agent-1", f"{plain.name}-web-1"]
+    limits = members[f"{plain.name}-web-1"]["HostConfig"]
+    assert (limits["NanoCpus"], limits["Memory"]) == (5 * 10**8, 256 << 20)
+    assert plain.version() == "1.1.0"
+
+    plain.done("adopt", "-e", "version=1.1.0")  # from a source that still says 2
+    assert plain.version() == "1.1.0"
+    assert f"{plain.name}-blue-web-blue-2" not in plain.containers()
+
+
 def test_what_is_refused_changes_nothing(runs: Callable[..., Plain]) -> None:
     plain = runs("host_network")
     before = plain.host()

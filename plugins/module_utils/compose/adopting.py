@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..errors import Refused, StepFailed, TimedOut
@@ -34,6 +35,7 @@ from .model import (
 from .plain_tcp import refuse_other, speaks
 from .ready import look, name_of
 from .render import Paths, plain_model
+from .scale import scales
 from .understand import near
 
 PROJECT = "com.docker.compose.project"
@@ -176,15 +178,17 @@ class Running:
         strangers = sorted(set(self.containers) - set(bodies))
         if strangers:
             raise self._otherwise(f"{strangers[0]} runs in {self.host.project}, but the source has no such service")
+        asked = scales(self.host) if self._ours else {}  # which an unadoption has written into its file
         for name, member in understanding.services.items():
-            self._check_running(name, member)
+            count = int(asked.get(name, {}).get("replicas") or member.replicas)
+            self._check_running(name, replace(member, replicas=count))
             if member.role in SLOT_ROLES:
                 self._check_unnamed(model, name)
         states = [member.name for member in understanding.of_role("state")]
         read_from = os.path.join(self.directory, "source") if self._ours else self.directory
         paths = Paths(source, read_from, self._data)
         pins = {name: image for name, image in self._named().items() if name in bodies} if self._ours else {}
-        resolved = plain_model(model, states, paths=paths, pins=pins)
+        resolved = plain_model(model, states, paths=paths, pins=pins, scales=asked)
         wanted = plain.hashes(self.host, resolved)
         notes = []
         for name, found in sorted(self.containers.items()):

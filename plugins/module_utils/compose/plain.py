@@ -29,11 +29,12 @@ from ..run.waiter import wait_for
 from .docker import output
 from .host import Host, is_running, service_of
 from .images import present_id
-from .limits import inside
+from .limits import inside, replicas
 from .model import Model, Understanding, image_of, mounts_of, services, unescape
 from .names import EDGE_IMAGE, LABEL
 from .ready import Look, look
 from .render import Paths, plain_model
+from .scale import scales
 
 WEB, HANDS = ("web",), ("worker", "scheduler")
 HOME = "plain"  # in the state directory
@@ -304,18 +305,28 @@ def _differs(host: Host, release: Release, home: Mapping[str, Any]) -> str:
     present, pins = json.loads(said.stdout), release["images"]
     states = {name for name, role in release["roles"].items() if role == "state"}
     paths = host.paths(release["id"])
-    wanted = plain_model(host.rendered(release), states, paths=replace(paths, source=where), pins=pins)
+    wanted = _live(host, release, where)
     for name in sorted(set(pins) & set(services(present))):
         image = image_of(present, name)
         if present_id(host.docker, unescape(image)) != present_id(host.docker, pins[name]):
             return f"{name} has the image {image} there, not {pins[name]}"
     present = plain_model(present, states, paths=Paths(where, where, where), pins=pins)
     one, other = hashes(host, present), hashes(host, wanted)
-    differ = sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
+    differ = {name for name in {*one, *other} if one.get(name) != other.get(name)}
+    counts = [{name: replicas(body) for name, body in services(model).items()} for model in (present, wanted)]
+    differ |= {name for name, _count in counts[0].items() ^ counts[1].items()}  # which is in no digest
     if differ:
-        return f"{', '.join(differ)} {'are' if len(differ) > 1 else 'is'} otherwise in {where}"
+        return f"{', '.join(sorted(differ))} {'are' if len(differ) > 1 else 'is'} otherwise in {where}"
     different = other_files(present, paths.source, where)
     return f"{different[0]} is another file in {where}" if different else ""
+
+
+def _live(host: Host, release: Release, source: str) -> Model:
+    """The live release as plain compose is to run it, with its source in that directory: pinned, and scaled as it is
+    in the slots."""
+    states = {name for name, role in release["roles"].items() if role == "state"}
+    paths = replace(host.paths(release["id"]), source=source)
+    return plain_model(host.rendered(release), states, paths=paths, pins=release["images"], scales=scales(host))
 
 
 def hashes(host: Host, model: Model) -> dict[str, str]:
@@ -359,21 +370,14 @@ def write_home(host: Host, release: Release) -> None:
 
     Like the slots' own files it has values of the environment in clear text: only root can read it.
     """
-    files = host.files
-    if (files.read_json(f"{HOME}/release.json") or {}).get("id") == release["id"]:
+    files, what = host.files, {"id": release["id"], "scale": scales(host)}
+    if {"scale": {}, **(files.read_json(f"{HOME}/release.json") or {})} == what:
         return
     files.remove(HOME)
-    paths = host.paths(release["id"])
-    states = {name for name, role in release["roles"].items() if role == "state"}
-    model = plain_model(
-        host.rendered(release),
-        states,
-        paths=replace(paths, source=files.path(HOME, "source")),
-        pins=release["images"],
-    )
+    model = _live(host, release, files.path(HOME, "source"))
     with files.made(HOME) as new:
-        shutil.copytree(paths.source, os.path.join(new, "source"), symlinks=True)
-        for name, content in (("compose.yaml", model), ("release.json", {"id": release["id"]})):
+        shutil.copytree(host.paths(release["id"]).source, os.path.join(new, "source"), symlinks=True)
+        for name, content in (("compose.yaml", model), ("release.json", what)):
             with open(os.path.join(new, name), "w", encoding="utf-8") as stream:
                 json.dump(content, stream, indent=1)
             os.chmod(os.path.join(new, name), 0o600)

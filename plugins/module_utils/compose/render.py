@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..run.contract import Scale
 from .keys import DROPPED
 from .limits import host_name, inside
 from .model import (
@@ -175,12 +176,17 @@ def job_model(
 
 
 def plain_model(
-    model: Mapping[str, Any], states: Iterable[str], *, paths: Paths, pins: Mapping[str, str] | None = None
+    model: Mapping[str, Any],
+    states: Iterable[str],
+    *,
+    paths: Paths,
+    pins: Mapping[str, str] | None = None,
+    scales: Mapping[str, Scale] | None = None,
 ) -> Model:
     """The user's own file, resolved: everything in the project that it names, as plain ``docker compose`` runs it.
 
     What is only read is *paths.source*'s; what is written, and all of the services *states*, is *paths.data*'s. *pins*
-    are images instead of the file's own.
+    are images instead of the file's own, *scales* what scale.yml was asked for.
     """
     document, states = copy.deepcopy(dict(model)), set(states)
     for name, body in (document.get("services") or {}).items():
@@ -193,6 +199,7 @@ def plain_model(
             body.pop("build", None)
             body["image"] = (pins or {})[name]
             body["pull_policy"] = "never" if body["image"].startswith("sha256:") else "missing"
+        _scale(body, (scales or {}).get(name) or {})
     for kind in ("secrets", "configs"):
         for entry in (document.get(kind) or {}).values():
             if entry.get("file"):
@@ -202,6 +209,23 @@ def plain_model(
         if device:
             body["driver_opts"]["device"] = _reroot(device, paths.rendered, paths.data)
     return document
+
+
+def _scale(body: dict[str, Any], scale: Scale) -> None:
+    """Say in the file what a slot's containers are given beside theirs, and nowhere else, or Compose would refuse."""
+    deploy = copy.deepcopy(body.get("deploy") or {})
+    limits = {key: str(scale[key]) for key in ("cpus", "memory") if scale.get(key)}
+    if scale.get("replicas"):
+        deploy["replicas"] = scale["replicas"]
+    if limits:
+        resources = deploy.get("resources") or {}
+        deploy["resources"] = {**resources, "limits": {**(resources.get("limits") or {}), **limits}}
+    said = {"replicas": ("scale",), "cpus": ("cpus",), "memory": ("mem_limit", "memswap_limit")}
+    for key in (key for asked in scale for key in said[asked]):
+        body.pop(key, None)
+    if scale.get("replicas", 1) > 1:
+        body.pop("container_name", None)  # as in a slot: two cannot have one name
+    _replace(body, "deploy", deploy)
 
 
 def base_paths(model: Mapping[str, Any], understanding: Understanding, rendered: str) -> dict[str, bool]:

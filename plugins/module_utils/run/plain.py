@@ -122,6 +122,7 @@ def unadopt(observed: Observation, release: Release, home: Mapping[str, Any]) ->
             code="in_maintenance",
             next_step="Take it down first: maintenance.yml -e state=off.",
         )
+    _refuse_crowded(observed, release)
     where = home["directory"]
     if home["pinned"]:
         notes = [
@@ -132,6 +133,21 @@ def unadopt(observed: Observation, release: Release, home: Mapping[str, Any]) ->
         notes = [f"Plain compose will run from your own {where}: what is there is what is live."]
     notes.append("The hand-over of the ports costs one outage: as long as the plain containers take to start.")
     return PLAIN, [_draft(release, home), *onto_plain(release, str(observed["live"]))], notes
+
+
+def _refuse_crowded(observed: Observation, release: Release) -> None:
+    """Refuse what needs the edge: several containers at one port of the host."""
+    members = (release.get("understanding") or {}).get("services") or {}
+    for name, member in sorted(members.items()):
+        asked = ((observed.get("scale") or {}).get(name) or {}).get("replicas")
+        count, ports = asked or member["replicas"], [str(port["published"]) for port in member["ports"]]
+        if count > 1 and ports and member["role"] != "state":
+            raise Refused(
+                f"{name} has {count} replicas and publishes {', '.join(ports)}: plain docker compose cannot run that",
+                code="one_port_for_many",
+                next_step=f"Scale it to 1 first: scale.yml -e service={name} -e replicas=1"
+                + ("." if asked else ", or correct deploy.replicas in the source and apply it."),
+            )
 
 
 def _draft(release: Release, home: Mapping[str, Any]) -> Step:

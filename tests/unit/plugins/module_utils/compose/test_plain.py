@@ -13,6 +13,7 @@ import pytest
 
 from ansible_collections.steady.runbooks.plugins.module_utils.compose import adopting, plain
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.images import pin_of
+from ansible_collections.steady.runbooks.plugins.module_utils.compose.model import Member, Understanding
 from ansible_collections.steady.runbooks.plugins.module_utils.compose.render import Paths, plain_model
 from ansible_collections.steady.runbooks.plugins.module_utils.errors import Refused
 
@@ -113,6 +114,49 @@ def test_the_users_own_file_keeps_all_but_where_it_lies():
     assert (web["image"], web["pull_policy"], db["image"]) == (DIGEST, "never", "postgres:17")
     assert made["secrets"]["key"]["file"] == "/srv/source/key"
     assert MODEL["services"]["web"]["volumes"][0]["source"] == "/tmp/s/conf"
+
+
+SCALED = {"replicas": 2, "cpus": 0.5, "memory": 1 << 28}
+LIMITED = {"cpus": 2, "mem_limit": "64m", "memswap_limit": "64m", "scale": 3, "container_name": "site"}
+
+
+@pytest.mark.parametrize(
+    ("body", "scale", "expected"),
+    [
+        ({}, SCALED, {"deploy": {"replicas": 2, "resources": {"limits": {"cpus": "0.5", "memory": "268435456"}}}}),
+        (LIMITED, SCALED, {"deploy": {"replicas": 2, "resources": {"limits": {"cpus": "0.5", "memory": "268435456"}}}}),
+        (
+            {"deploy": {"replicas": 2, "resources": {"limits": {"cpus": 2, "pids": 9}}}, "container_name": "site"},
+            {"replicas": 1, "cpus": 0.5},
+            {
+                "deploy": {"replicas": 1, "resources": {"limits": {"cpus": "0.5", "pids": 9}}},
+                "container_name": "site",
+            },
+        ),
+        ({"deploy": {"replicas": 2}, "scale": 2}, {}, {"deploy": {"replicas": 2}, "scale": 2}),
+    ],
+)
+def test_plain_compose_runs_what_was_scaled_as_it_was(body, scale, expected):
+    paths = Paths("/tmp/s", "/srv/source", "/srv/data")
+    made = plain_model({"services": {"web": body, "db": {}}}, [], paths=paths, scales={"web": scale, "gone": SCALED})
+    assert made["services"] == {"web": expected, "db": {}}
+
+
+def test_what_was_scaled_after_an_adoption_has_to_run_as_often(host, monkeypatch):
+    """The directory that an unadoption wrote has what was asked for; the source of the release does not."""
+    host.files.write_json("scale.json", {"web": {"replicas": 1}})
+    monkeypatch.setattr(plain, "hashes", lambda *_words: {"web": "one"})
+    ours = {"com.docker.compose.project.working_dir": host.files.path("plain"), adopting.HASH: "one"}
+    for labels, told in ((ours, ""), ({adopting.HASH: "one"}, "web runs 1 times, and the source says 2")):
+        web = container("web")
+        web["Config"]["Labels"].update(labels)
+        understanding = Understanding("shop", {"web": Member("web", "web", "", "web:1", replicas=2)})
+        try:
+            running(host, web).compare({"services": {"web": {}}}, understanding, "/tmp/s")
+            said = ""
+        except Refused as error:
+            said = error.detail
+        assert said == told
 
 
 def test_files_that_are_mounted_are_compared(tmp_path):

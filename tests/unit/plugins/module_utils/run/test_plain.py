@@ -117,6 +117,32 @@ def test_the_maintenance_page_would_end_with_the_edge() -> None:
     assert error.value.code == "in_maintenance"
 
 
+def many(replicas: int, scale: dict[str, Any], *ports: int) -> dict[str, Any]:
+    """What is seen when web is in the source so often, and what scale.yml was asked for."""
+    web = {"role": "web", "replicas": replicas, "ports": [{"published": port} for port in ports]}
+    record = {**ONE, "understanding": {"services": {"web": web}}}
+    return seen("blue", "taken", releases={"1.0.0-1": record}, scale=scale)
+
+
+@pytest.mark.parametrize(
+    ("observed", "count", "way"),
+    [
+        (many(2, {}, 8000), 2, "replicas=1, or correct deploy.replicas in the source and apply it."),
+        (many(1, {"web": {"replicas": 3}}, 8000), 3, "scale.yml -e service=web -e replicas=1."),
+    ],
+)
+def test_plain_compose_has_one_container_at_a_port(observed: dict[str, Any], count: int, way: str) -> None:
+    with pytest.raises(Refused) as error:
+        made("unadopt", observed, home=HOME)
+    assert error.value.detail.startswith(f"web has {count} replicas and publishes 8000: plain docker compose cannot")
+    assert error.value.next_step.endswith(way)
+
+
+@pytest.mark.parametrize("observed", [many(2, {"web": {"replicas": 1}}, 8000), many(2, {}), many(1, {}, 8000)])
+def test_as_many_as_plain_compose_can_run_go_back(observed: dict[str, Any]) -> None:
+    assert steps(made("unadopt", observed, home=HOME)) == ["draft", "restore", "dissolve"]
+
+
 def test_without_a_live_release_there_is_no_way_back() -> None:
     with pytest.raises(Refused) as error:
         made("unadopt", seen(), home={})
